@@ -1,0 +1,13 @@
+/**
+ * L2: the TLoE link, one end of it. Numbers frames, acknowledges, resends, counts credits, opens
+ * and closes. Sans-IO: time and bytes come in as arguments. It knows messages only as something
+ * that costs flits.
+ */
+export * from './link.ts';
+export * from './link-config.ts';
+export * from './link-events.ts';
+export * from './link-state.ts';
+export * from './link-stats.ts';
+export * from './peer-profile.ts';
+export * from './round-trip.ts';
+export * from './sequence-number.ts';

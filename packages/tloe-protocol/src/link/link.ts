@@ -1,0 +1,400 @@
+import { assert } from '../assert.ts';
+import type { ByteRegion } from '../byte-region.ts';
+import { NEVER, type Micros } from '../units.ts';
+import { Channel } from '../wire/channel.ts';
+import { FrameView, MessageView } from '../wire/frame-view.ts';
+import { RejectReason } from '../wire/reject-reason.ts';
+import { FrameType } from '../wire/tloe-header.ts';
+import { AckPolicy } from './ack-policy.ts';
+import type { LinkConfig } from './link-config.ts';
+import type { LinkEvent } from './link-events.ts';
+import { nextLinkState, type LinkState, type LinkTransition } from './link-state.ts';
+import { LinkStats } from './link-stats.ts';
+import { LinkTransmit } from './link-transmit.ts';
+import { OpeningGrants } from './opening-grants.ts';
+import type { PeerProfile } from './peer-profile.ts';
+import { ReceiveOrder } from './receive-order.ts';
+import { sequenceDistance } from './sequence-number.ts';
+import { Timer, Timers } from './timers.ts';
+
+/** Takes the TileLink messages that a link receives, in order, each exactly once. */
+export interface MessageReceiver {
+  /**
+   * Whether one more frame of up to 64 messages can be taken now. If not, the frame counts as not
+   * arrived and the peer sends it again: back-pressure below the credits.
+   */
+  hasRoom(): boolean;
+  /**
+   * One message. `message` and the bytes it points to are valid until the call returns.
+   * `Link.reserve` may be called from here; no other method that changes the link.
+   *
+   * @returns whether the message has left the receive buffer, so that its credits go back now;
+   *          otherwise the receiver calls `Link.returnCredits` later
+   */
+  onMessage(now: Micros, message: MessageView): boolean;
+}
+
+/**
+ * One end of a TLoE link, sans-IO: no socket, no timer, no promise, no randomness. Time comes in.
+ *
+ * The rule: ONE mutation (`open`, `close`, `handleFrame`, `handleDeadline`, `reserve`), then drain:
+ * `gather` and `commit` until nothing comes out, `pollEvent`, then arm `pollDeadline`.
+ * `host/link-host.ts` does this in production and under test.
+ *
+ * Both directions are the same by specification (OmniXtend 1.0.3 §2), so driver and endpoint run
+ * this class; they differ in `config.role`, which only says who opens.
+ */
+export class Link {
+  readonly config: LinkConfig;
+  readonly stats: LinkStats = new LinkStats();
+  readonly #receiver: MessageReceiver;
+  readonly #timers = new Timers();
+  readonly #order: ReceiveOrder;
+  readonly #acks = new AckPolicy(this.#timers);
+  readonly #transmit: LinkTransmit;
+  readonly #view = new FrameView();
+  readonly #message = new MessageView();
+  readonly #events: LinkEvent[] = [];
+  #state: LinkState = 'idle';
+  readonly #openingGrants = new OpeningGrants();
+  #closeNumber = -1;
+  #isCloseAcknowledged = false;
+  #isEndTold = false;
+  #isLost = false;
+  #hasHeardMessages = false;
+  #lastInOrderAt: Micros;
+  #lastProgressAt: Micros;
+
+  constructor(config: LinkConfig, receiver: MessageReceiver, now: Micros) {
+    this.config = config;
+    this.#receiver = receiver;
+    this.#lastInOrderAt = now;
+    this.#lastProgressAt = now;
+    this.#order = new ReceiveOrder(config.firstSequenceNumber);
+    this.#transmit = new LinkTransmit({
+      config,
+      stats: this.stats,
+      timers: this.#timers,
+      order: this.#order,
+      acks: this.#acks,
+    });
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Nothing was acknowledged for `lostAfterMicros`; resending goes on. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** Habits of the peer; set it once the peer is recognised. */
+  get profile(): PeerProfile {
+    return this.#transmit.profile;
+  }
+  set profile(profile: PeerProfile) {
+    this.#transmit.profile = profile;
+  }
+
+  /** The memory in which frames are built; `reserve` and `gather` give offsets into it. */
+  get transmitRegion(): ByteRegion {
+    return this.#transmit.buffer.region;
+  }
+
+  /** Most flits of one message, given MTU and peer. */
+  get maxMessageFlits(): number {
+    return this.#transmit.maxMessageFlits;
+  }
+
+  /** Frames numbered and not acknowledged, for tests and reports. */
+  get framesOutstanding(): number {
+    return this.#transmit.buffer.outstanding();
+  }
+
+  /** Flits that may be sent on `channel`. */
+  creditsAvailable(channel: number): number {
+    return this.#transmit.account.available[channel] as number;
+  }
+
+  /** Smoothed round trip; 0 before the first sample. */
+  get roundTripMicros(): Micros {
+    return this.#transmit.roundTrip.smoothedMicros;
+  }
+
+  /** Starts the connection. The answer comes as an `opened` event. */
+  open(): void {
+    this.#transition('openCalled');
+    this.#transmit.queueGrants(FrameType.open);
+  }
+
+  /**
+   * Ends the connection; the caller has let its operations finish or given them up. A `closed`
+   * event follows within `closeTimeoutMicros`.
+   */
+  close(now: Micros): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    const wasOpen = this.#state === 'open';
+    this.#transition('closeCalled');
+    if (wasOpen) this.#sendClose(now);
+    else this.#finish('unopened');
+  }
+
+  /**
+   * Takes one frame from the peer. MAC addresses and EtherType have been checked.
+   *
+   * @param region       memory that holds the frame; not kept
+   * @param offset       where its MAC header begins
+   * @param lengthBytes  MAC header included, FCS not
+   * @returns why the frame was dropped, `none` if it was not
+   */
+  handleFrame(now: Micros, region: ByteRegion, offset: number, lengthBytes: number): RejectReason {
+    const reason = this.#takeFrame(now, this.#view.load(region, offset, lengthBytes));
+    if (reason !== RejectReason.none) (this.stats.rejected[reason] as number)++;
+    return reason;
+  }
+
+  /** Does what is due. Early or late calls are harmless. */
+  handleDeadline(now: Micros): void {
+    const timers = this.#timers;
+    if (timers.expire(Timer.retransmit, now)) this.#transmit.retransmitTimedOut(now);
+    if (timers.expire(Timer.ackDelay, now)) this.#acks.delayPassed();
+    if (timers.expire(Timer.creditDelay, now)) this.#transmit.returnCredits(now, true);
+    if (timers.expire(Timer.lost, now)) this.#lost(now);
+    if (timers.expire(Timer.settle, now)) this.#confirmOpened();
+    if (timers.expire(Timer.close, now)) {
+      this.#transition('closeTimedOut');
+      this.#finish(this.#isCloseAcknowledged ? 'confirmed' : 'unanswered');
+    }
+  }
+
+  /**
+   * Room for a message of `flits` flits on `channel`: a byte offset into `transmitRegion`, where the
+   * caller writes all of the message before anything else is called; or -1 if credits or window do
+   * not allow it now.
+   */
+  reserve(channel: number, flits: number): number {
+    return this.#state === 'open' ? this.#transmit.reserve(channel, flits) : -1;
+  }
+
+  /** Number of the frame in which the last reserved message travels. */
+  get frameNumberInProgress(): number {
+    return this.#transmit.buffer.next;
+  }
+
+  /** Whether the peer has acknowledged the frame with this number (asked for recent ones only). */
+  isAcknowledged(frameNumber: number): boolean {
+    const { acked, next } = this.#transmit.buffer;
+    const ahead = sequenceDistance(acked, frameNumber);
+    return ahead === 0 || ahead > sequenceDistance(acked, next);
+  }
+
+  /** Credits of a message that the receiver had kept. */
+  returnCredits(channel: number, flits: number): void {
+    this.#transmit.debt.add(channel, flits);
+  }
+
+  /** Lists frames to send as (offset, length) pairs in `transmitRegion`; returns how many. */
+  gather(now: Micros, descriptors: Int32Array): number {
+    this.#transmit.returnCredits(now, false);
+    return this.#transmit.gather(descriptors, descriptors.length >> 1);
+  }
+
+  /** The transport took the first `count` frames of the last `gather`. */
+  commit(now: Micros, count: number): void {
+    this.#transmit.commit(now, count);
+  }
+
+  /** The next thing that the owner should know, if there is one. */
+  pollEvent(): LinkEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** When `handleDeadline` wants to be called; `NEVER` if nothing is due. */
+  pollDeadline(): Micros {
+    return this.#state === 'closed' ? NEVER : this.#timers.earliest();
+  }
+
+  #takeFrame(now: Micros, reason: RejectReason): RejectReason {
+    if (reason !== RejectReason.none) return reason;
+    const view = this.#view;
+    if (view.vc !== 0) return RejectReason.unknownVc;
+    if (view.frameType === FrameType.open && !this.#takesOpen(now))
+      return RejectReason.notConnected;
+    if (this.#state === 'idle' || this.#state === 'closed') return RejectReason.notConnected;
+    this.stats.framesReceived++;
+    this.#takeAcknowledgement(now);
+    if (view.frameType === FrameType.ackOnly) this.#takeAckOnly(now);
+    else this.#takeNumbered(now);
+    this.#transmit.peerSpoke(now);
+    if (this.#state === 'opening') this.#checkOpened(now);
+    return RejectReason.none;
+  }
+
+  /**
+   * An Open starts a connection, or starts it anew if the peer was silent before; a repeated or
+   * late one on a live connection is an ordinary duplicate. Initiators take none: what they hear
+   * is another initiator, or themselves in a loop.
+   */
+  #takesOpen(now: Micros): boolean {
+    const { config } = this;
+    if (config.role === 'initiator') return false;
+    if (this.#view.sequenceNumber !== config.firstSequenceNumber) return false;
+    const isQuiet = now - this.#lastInOrderAt >= config.restartQuietMicros;
+    const isRestart = isQuiet && (this.#hasHeardMessages || this.#transmit.buffer.needing === 0);
+    if (this.#state === 'idle') this.#accept('openReceived');
+    else if (this.#state === 'closed' || this.#state === 'closing' || isRestart) this.#restart();
+    return true;
+  }
+
+  #accept(transition: LinkTransition): void {
+    this.#transition(transition);
+    this.#transmit.queueGrants(FrameType.normal);
+    this.#events.push({ type: 'opened', grants: [] });
+  }
+
+  #restart(): void {
+    this.#timers.clearAll();
+    this.#acks.reset();
+    this.#transmit.reset();
+    this.#order.expected = this.config.firstSequenceNumber;
+    this.#closeNumber = -1;
+    this.#isCloseAcknowledged = false;
+    this.#isEndTold = false;
+    this.#isLost = false;
+    this.#hasHeardMessages = false;
+    this.#events.push({ type: 'restarted' });
+    this.#accept('openReceived');
+  }
+
+  #takeAcknowledgement(now: Micros): void {
+    const { sequenceNumberAck, ack } = this.#view;
+    const freed = this.#transmit.acknowledged(now, sequenceNumberAck, ack === 0);
+    if (freed === 0) return;
+    this.#lastProgressAt = now;
+    if (this.#isLost) {
+      this.#isLost = false;
+      this.#events.push({ type: 'recovered' });
+    }
+    if (this.#closeNumber < 0 || !this.isAcknowledged(this.#closeNumber)) return;
+    this.#closeNumber = -1;
+    this.#isCloseAcknowledged = true;
+    // The peer has our Close. Its own follows at once, or never.
+    if (this.config.role === 'initiator') this.#timers.set(Timer.close, now + CLOSE_LINGER_MICROS);
+    else {
+      this.#transition('closeConfirmed');
+      this.#finish('confirmed');
+    }
+  }
+
+  /** An AckOnly shows the number that its sender would use next: one ahead of ours proves a loss. */
+  #takeAckOnly(now: Micros): void {
+    this.stats.ackOnlyReceived++;
+    const order = this.#order;
+    if (order.classify(this.#view.sequenceNumber) !== 'ahead') return;
+    if (this.profile.resendsLost) this.#acks.gap(now, order.expected, this.config.nakRepeatMicros);
+  }
+
+  #takeNumbered(now: Micros): void {
+    const view = this.#view;
+    const arrival = this.#order.classify(view.sequenceNumber);
+    if (arrival === 'duplicate') {
+      this.stats.duplicates++;
+      this.#acks.repeat();
+      return;
+    }
+    if (arrival === 'ahead') {
+      this.stats.outOfOrder++;
+      if (this.profile.resendsLost || this.#state !== 'open') {
+        this.#acks.gap(now, this.#order.expected, this.config.nakRepeatMicros);
+        return;
+      }
+      this.stats.skipped += this.#order.skipTo(view.sequenceNumber);
+    }
+    if (view.messageCount > 0 && !this.#receiver.hasRoom()) {
+      this.stats.receiverFull++;
+      return;
+    }
+    this.#order.accept();
+    this.#lastInOrderAt = now;
+    this.#acks.accepted(now, this.profile);
+    this.#takeCredit();
+    this.#deliver(now);
+    if (view.frameType === FrameType.close) this.#peerCloses(now);
+  }
+
+  #takeCredit(): void {
+    const { channel, credit } = this.#view;
+    if (channel === 0 || channel > Channel.E) return;
+    this.#transmit.account.grant(channel, credit);
+    if (this.#state === 'opening') this.#openingGrants.note(channel, credit);
+  }
+
+  #deliver(now: Micros): void {
+    const count = this.#view.messageCount;
+    if (count > 0) this.#hasHeardMessages = true;
+    for (let i = 0; i < count; i++) {
+      const message = this.#message;
+      this.#view.message(i, message);
+      this.stats.messagesReceived++;
+      const { channel, flitCount } = message;
+      if (this.#receiver.onMessage(now, message)) this.#transmit.debt.add(channel, flitCount);
+    }
+  }
+
+  /**
+   * Open means: the peer has our opening and has granted credits on channel A. Peers that grant on
+   * fewer than five channels are given time, because what they grant tells who they are.
+   */
+  #checkOpened(now: Micros): void {
+    if (this.#transmit.buffer.outstanding() > 0 || this.creditsAvailable(Channel.A) === 0) return;
+    if (this.#openingGrants.isComplete) this.#confirmOpened();
+    else this.#timers.set(Timer.settle, now + this.config.settleMicros);
+  }
+
+  #confirmOpened(): void {
+    this.#timers.clear(Timer.settle);
+    this.#transition('openConfirmed');
+    this.#events.push({ type: 'opened', grants: this.#openingGrants.exponents });
+  }
+
+  #sendClose(now: Micros): void {
+    this.#closeNumber = this.#transmit.queueEmptyFrame(FrameType.close, 0, 0);
+    this.#timers.set(Timer.close, now + this.config.closeTimeoutMicros);
+  }
+
+  #peerCloses(now: Micros): void {
+    this.#acks.repeat();
+    if (this.#state === 'open') {
+      this.#transition('closeReceived');
+      this.#sendClose(now);
+      this.#isEndTold = true;
+      this.#events.push({ type: 'closed', how: 'byPeer' });
+    } else if (this.config.role === 'initiator') {
+      this.#transition('closeReceived');
+      this.#finish('confirmed');
+    }
+  }
+
+  #lost(now: Micros): void {
+    if (this.#isLost || this.#state === 'opening') return;
+    this.#isLost = true;
+    this.#events.push({ type: 'lost', silentMicros: now - this.#lastProgressAt });
+  }
+
+  #finish(how: 'confirmed' | 'unanswered' | 'unopened'): void {
+    this.#timers.clearAll();
+    this.#transmit.buffer.discard();
+    if (!this.#isEndTold) this.#events.push({ type: 'closed', how });
+    this.#isEndTold = true;
+  }
+
+  #transition(transition: LinkTransition): void {
+    const next = nextLinkState(this.#state, transition);
+    assert(next !== undefined, `no ${transition} in state ${this.#state}`);
+    this.#state = next;
+  }
+}
+
+/** How long an initiator whose Close is acknowledged waits for the peer's own Close. */
+const CLOSE_LINGER_MICROS: Micros = 20_000;

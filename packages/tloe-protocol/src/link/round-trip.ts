@@ -1,0 +1,73 @@
+import { MILLISECOND, type Micros } from '../units.ts';
+
+/** Bounds of the time after which an unacknowledged frame is sent again. */
+export interface RetransmitLimits {
+  readonly initialMicros: Micros;
+  readonly minimumMicros: Micros;
+  readonly maximumMicros: Micros;
+}
+
+export const DEFAULT_RETRANSMIT_LIMITS: RetransmitLimits = {
+  initialMicros: 100 * MILLISECOND,
+  minimumMicros: 10 * MILLISECOND,
+  maximumMicros: 1_000 * MILLISECOND,
+};
+
+/**
+ * Round-trip estimate and retransmission time-out: smoothed time plus four deviations, doubled at
+ * each time-out without progress (the method of RFC 6298). The specification suggests twice the
+ * round trip; OmniXtend 1.0.3 §4.3.
+ */
+export class RoundTrip {
+  readonly #limits: RetransmitLimits;
+  /** Smoothed round trip; 0 until the first sample. */
+  smoothedMicros: Micros = 0;
+  #deviationMicros: Micros = 0;
+  #backoff = 1;
+
+  constructor(limits: RetransmitLimits) {
+    this.#limits = limits;
+  }
+
+  /** A frame that was sent once was acknowledged after `micros`. */
+  sample(micros: Micros): void {
+    if (this.smoothedMicros === 0) {
+      this.smoothedMicros = Math.max(micros, 1);
+      this.#deviationMicros = micros / 2;
+      return;
+    }
+    const error = micros - this.smoothedMicros;
+    this.smoothedMicros += error / 8;
+    this.#deviationMicros += (Math.abs(error) - this.#deviationMicros) / 4;
+  }
+
+  /** The peer acknowledged something new. */
+  progress(): void {
+    this.#backoff = 1;
+  }
+
+  /** A time-out passed without progress. */
+  backOff(): void {
+    this.#backoff = Math.min(this.#backoff * 2, 1 << 16);
+  }
+
+  /** Time-outs in a row, as a power of two: 1 means none. */
+  get backoff(): number {
+    return this.#backoff;
+  }
+
+  /** How long to wait for an acknowledgement now, in whole microseconds. */
+  timeoutMicros(): Micros {
+    const { initialMicros, minimumMicros, maximumMicros } = this.#limits;
+    const base =
+      this.smoothedMicros === 0 ? initialMicros : this.smoothedMicros + 4 * this.#deviationMicros;
+    const bounded = Math.max(base, minimumMicros) * this.#backoff;
+    return Math.ceil(Math.min(bounded, maximumMicros));
+  }
+
+  reset(): void {
+    this.smoothedMicros = 0;
+    this.#deviationMicros = 0;
+    this.#backoff = 1;
+  }
+}
