@@ -1,0 +1,105 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "counters.h"
+#include "frame_filter.h"
+#include "system_error.h"
+
+namespace rawsock {
+
+struct SocketOptions {
+  int interface_index = 0;
+  FrameFilter filter;
+  int receive_buffer_bytes = 0;
+  int send_buffer_bytes = 0;
+  bool bypass_qdisc = true;
+};
+
+// Memory for received frames; belongs to JavaScript, which keeps it as long as the socket is open.
+// Frame i of a batch lies at bytes + descriptors[2i] and is descriptors[2i + 1] bytes long.
+struct ReceiveSlab {
+  uint8_t* bytes = nullptr;
+  uint32_t slot_bytes = 0;
+  uint32_t slots = 0;
+  int32_t* descriptors = nullptr;
+};
+
+struct ReceiveResult {
+  uint32_t frames = 0;
+  bool may_have_more = false;
+  bool interface_down = false;
+};
+
+enum class SendBlock {
+  kNone,
+  kSocketFull,  // the socket's send buffer is full; the socket becomes writable again
+  kDeviceFull,  // the device's queue is full; nothing tells when it has room
+};
+
+struct SendResult {
+  uint32_t taken = 0;
+  SendBlock block = SendBlock::kNone;
+  bool interface_down = false;
+};
+
+// A non-blocking AF_PACKET socket bound to one interface and one EtherType. It knows neither
+// Node-API nor an event loop.
+class PacketSocket {
+ public:
+  PacketSocket() = default;
+  ~PacketSocket() { Close(); }
+  PacketSocket(const PacketSocket&) = delete;
+  PacketSocket& operator=(const PacketSocket&) = delete;
+
+  // `slab` and `counters` must stay valid until Close.
+  bool Open(const SocketOptions& options, const ReceiveSlab& slab, Counters* counters,
+            SystemError* error);
+  // Idempotent.
+  void Close();
+
+  int fd() const { return fd_; }
+  bool is_open() const { return fd_ >= 0; }
+
+  // One recvmmsg: at most slab.slots frames.
+  ReceiveResult Receive();
+
+  // Sends `count` frames that lie in `region`; descriptors must have been checked against it.
+  // Frames that the interface cannot carry now or ever are taken, lost and counted.
+  SendResult Send(const uint8_t* region, const int32_t* descriptors, uint32_t count);
+
+  bool SetFilter(const FrameFilter& filter, SystemError* error);
+
+  // Clears the error that the kernel has noted on the socket, and returns it.
+  int TakeError();
+  // The interface was removed, or moved to another namespace: the socket is dead for good.
+  bool InterfaceIsGone() const;
+  bool InterfaceIsUp() const;
+  // Adds what the kernel has dropped since the last call to counters.kernel_drops.
+  void CollectDrops();
+
+ private:
+  bool Configure(const SocketOptions& options, SystemError* error);
+  void PrepareReceive(const ReceiveSlab& slab);
+  // After a failed sendmmsg: true if the batch goes on, having skipped `*skip` frames.
+  bool HandleSendError(int error, uint32_t left, SendResult* result, uint32_t* skip);
+
+  static constexpr uint32_t kSendChunk = 64;
+
+  int fd_ = -1;
+  int interface_index_ = 0;
+  bool retried_after_error_ = false;
+  Counters* counters_ = nullptr;
+  ReceiveSlab slab_;
+  std::vector<iovec> receive_vectors_;
+  std::vector<mmsghdr> receive_messages_;
+  std::array<iovec, kSendChunk> send_vectors_{};
+  std::array<mmsghdr, kSendChunk> send_messages_{};
+};
+
+}  // namespace rawsock

@@ -1,0 +1,172 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RawSocket } from '../src/index.ts';
+import { openError } from '../src/errors.ts';
+import { bindingContract } from './binding-contract.ts';
+import type { BindingRig } from './binding-contract.ts';
+import { ETHER_TYPE, Inbox, numberedFrame, slabOf, until } from './frame-exchange.ts';
+import * as network from './private-network.ts';
+import { makeVethRig } from './veth-rig.ts';
+
+const obstacle = network.obstacleToNativeTests();
+const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+
+describe.skipIf(obstacle !== undefined)('native binding on a veth pair', () => {
+  bindingContract('native', makeVethRig);
+
+  describe('traffic', () => {
+    let rig: BindingRig;
+    beforeEach(() => {
+      rig = makeVethRig();
+    });
+    afterEach(() => rig.dispose());
+
+    for (const mtuBytes of [1500, 9000]) {
+      test(`exchanges 100 000 frames of up to MTU ${mtuBytes} intact, in order`, async () => {
+        rig.setMtu(mtuBytes);
+        await exchangeManyFrames(rig, { count: 100_000, mtuBytes });
+      });
+    }
+
+    test('exchanges frames while it spins for them, and timers keep their turns', async () => {
+      let timerCalls = 0;
+      const timer = setInterval(() => timerCalls++, 1);
+      await exchangeManyFrames(rig, { count: 30_000, mtuBytes: 1500, busyPollMicros: 200 });
+      clearInterval(timer);
+      expect(timerCalls).toBeGreaterThan(0);
+    });
+
+    test('stops spinning when no more frames come', async () => {
+      const options = { etherType: ETHER_TYPE, busyPollMicros: 500 };
+      const left = Inbox.start(RawSocket.open({ interfaceName: rig.left, ...options }));
+      const right = Inbox.start(RawSocket.open({ interfaceName: rig.right, ...options }));
+      const route = { to: right.socket.ownMac, from: left.socket.ownMac };
+      const slab = slabOf([numberedFrame(route, 1, 64)]);
+      left.socket.sendBatch(slab, slab.descriptors, 0, 1);
+      await right.received(1);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const before = right.socket.counters().receiveCalls;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(right.socket.counters().receiveCalls).toBe(before);
+      left.socket.close();
+      right.socket.close();
+    });
+
+    test('an exception in a handler reaches the process and leaves the socket usable', async () => {
+      const left = Inbox.start(RawSocket.open({ interfaceName: rig.left, etherType: ETHER_TYPE }));
+      const right = Inbox.start(
+        RawSocket.open({ interfaceName: rig.right, etherType: ETHER_TYPE }),
+      );
+      const route = { to: right.socket.ownMac, from: left.socket.ownMac };
+      const slab = slabOf([numberedFrame(route, 1, 64)]);
+      const thrown = new Error('planned');
+      const uncaught: unknown[] = [];
+      const usual = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      process.on('uncaughtException', (error) => uncaught.push(error));
+      right.afterBatch = () => {
+        right.afterBatch = undefined;
+        throw thrown;
+      };
+      left.socket.sendBatch(slab, slab.descriptors, 0, 1);
+      await until('the exception', () => uncaught.length > 0);
+      process.removeAllListeners('uncaughtException');
+      for (const listener of usual) process.on('uncaughtException', listener);
+      expect(uncaught).toEqual([thrown]);
+      left.socket.sendBatch(slab, slab.descriptors, 0, 1);
+      expect(await right.received(2)).toHaveLength(2);
+      left.socket.close();
+      right.socket.close();
+    });
+  });
+
+  describe('permission', () => {
+    test('tells what is missing when the capability is', () => {
+      // No capability survives: neither in the bounding set nor in the ambient one.
+      const script = fileURLToPath(
+        new URL('./fixtures/open-without-permission.mjs', import.meta.url),
+      );
+      const output = execFileSync(
+        'setpriv',
+        ['--bounding-set=-net_raw', '--inh-caps=-net_raw', process.execPath, script].concat([
+          packageRoot,
+          'lo',
+        ]),
+        { encoding: 'utf8' },
+      );
+      const said = JSON.parse(output) as { syscall: string; errno: number };
+      expect(said).toEqual({ syscall: 'socket', errno: 1 });
+      const error = openError('lo', Object.assign(new Error('socket'), said));
+      expect(error).toMatchObject({ code: 'ERR_RAWSOCK_PERMISSION', syscall: 'socket', errno: 1 });
+      expect((error as Error).message).toMatch(/CAP_NET_RAW.*sudo/);
+    });
+  });
+});
+
+interface ManyFrames {
+  readonly count: number;
+  readonly mtuBytes: number;
+  readonly busyPollMicros?: number;
+}
+
+/**
+ * Sends numbered frames from left to right, at most 500 on the way at a time, with a window that
+ * the right end opens by one frame per batch. Checks number and every byte of each.
+ */
+async function exchangeManyFrames(rig: BindingRig, plan: ManyFrames): Promise<void> {
+  const { busyPollMicros } = plan;
+  const common = { etherType: ETHER_TYPE, busyPollMicros };
+  const left = RawSocket.open({ ...common, interfaceName: rig.left });
+  const right = RawSocket.open({ ...common, interfaceName: rig.right, peerMac: left.ownMac });
+  const route = { to: right.ownMac, from: left.ownMac };
+  const back = { to: left.ownMac, from: right.ownMac };
+  const lengths = [46, 70, 1056, plan.mtuBytes, 333];
+  const samples = Array.from({ length: 1280 }, (_, i) =>
+    Buffer.from(numberedFrame(route, i, lengths[i % lengths.length] as number)),
+  );
+  const slab = slabOf(samples);
+  const credit = slabOf([numberedFrame(back, 0, 46)]);
+  const progress = { sent: 0, received: 0, wrong: 0, credits: 0 };
+
+  function sendSome(): void {
+    while (progress.sent < plan.count && progress.sent - progress.received < 500) {
+      const first = progress.sent % samples.length;
+      const count = Math.min(32, samples.length - first, plan.count - progress.sent);
+      const taken = left.sendBatch(slab, slab.descriptors, first, count);
+      progress.sent += taken;
+      if (taken < count) return;
+    }
+  }
+  function check(count: number): void {
+    const bytes = right.receiveRegion.bytes;
+    for (let i = 0; i < count; i++) {
+      const offset = right.receiveDescriptors[2 * i] as number;
+      const end = offset + (right.receiveDescriptors[2 * i + 1] as number);
+      const expected = samples[progress.received % samples.length] as Buffer;
+      if (expected.compare(bytes, offset, end) !== 0) progress.wrong++;
+      progress.received++;
+    }
+    right.sendBatch(credit, credit.descriptors, 0, 1);
+  }
+  const onFailure = (error: Error) => {
+    throw error;
+  };
+  right.start({ onReceiveBatch: check, onWritable: () => undefined, onFailure });
+  left.start({
+    onReceiveBatch: (count) => {
+      progress.credits += count;
+      sendSome();
+    },
+    onWritable: sendSome,
+    onFailure,
+  });
+  sendSome();
+  await until('all frames', () => progress.received >= plan.count, 60_000);
+  await rig.settle();
+  left.close();
+  right.close();
+  expect(progress).toMatchObject({ sent: plan.count, received: plan.count, wrong: 0 });
+  expect(progress.credits).toBe(right.counters().framesSent);
+  expect(right.counters()).toMatchObject({ kernelDrops: 0, receiveTruncated: 0 });
+}
