@@ -52,10 +52,7 @@ export function messages(maxSizeLog2: number): fc.Arbitrary<Message> {
 }
 
 /** Empties the fields that the kind of message lacks, and fills mask and data from a seed. */
-export function completeMessage(
-  given: Omit<Message, 'mask' | 'data'>,
-  seed: number,
-): Message {
+export function completeMessage(given: Omit<Message, 'mask' | 'data'>, seed: number): Message {
   const { flitIndex, channel, opcode } = given;
   const parts = partsOf(channel, opcode) ?? [];
   const prng = new Prng(seed);

@@ -20,8 +20,7 @@ describe('a driver and an endpoint on a quiet wire', () => {
     expect(await dialogue.write(4096, data)).toBe(MemoryStatus.ok);
     expect(dialogue.memory.region.bytes.slice(4096, 9096)).toEqual(data);
     const answer = await dialogue.read(4096, 5000);
-    expect(answer.status).toBe(MemoryStatus.ok);
-    expect(answer.bytes).toEqual(data);
+    expect(answer).toEqual({ status: MemoryStatus.ok, bytes: data });
     expect(await dialogue.close()).toBe('confirmed');
     dialogue.clock.advanceBy(5 * SECOND);
     expect(dialogue.leftovers()).toEqual(NOTHING_LEFT);
@@ -50,8 +49,7 @@ async function shortDialogue(forward: DirectionFaults, backward: DirectionFaults
   expect((await dialogue.open()).isOpen).toBe(true);
   expect(await dialogue.write(512, data)).toBe(MemoryStatus.ok);
   const answer = await dialogue.read(512, 3000);
-  expect(answer.status).toBe(MemoryStatus.ok);
-  expect(answer.bytes).toEqual(data);
+  expect(answer).toEqual({ status: MemoryStatus.ok, bytes: data });
   expect(await dialogue.close()).toMatch(/confirmed/);
   dialogue.clock.advanceBy(10 * SECOND);
   expect(dialogue.leftovers()).toEqual(NOTHING_LEFT);

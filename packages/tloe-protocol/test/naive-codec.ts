@@ -140,7 +140,8 @@ export function decodeFrame(bytes: Uint8Array, isStrict = false): Decoded {
   if (words.length < 2) return { fault: 'no room for header and mask' };
   const header = decodeHeader(words[0]!);
   if (header.frameType > 3) return { fault: 'unknown frame type' };
-  if (isStrict && encodeHeader(header) !== words[0]) return { fault: 'reserved bits of the header' };
+  if (isStrict && encodeHeader(header) !== words[0])
+    return { fault: 'reserved bits of the header' };
   const flits = words.slice(1, -1);
   if (header.frameType === ACK_ONLY) {
     return { frame: { header, flitCount: flits.length, messages: [] } };

@@ -2,11 +2,15 @@
  * The codec of `src/wire` in the terms of the reference: whole frames as values in and out, so that
  * tests can compare the two.
  */
+import { assert } from '../src/assert.ts';
 import { ByteRegion } from '../src/byte-region.ts';
 import * as wire from '../src/wire/index.ts';
-import type { Frame, Message } from './naive-codec.ts';
+import type { Frame, FrameHeader, Message } from './naive-codec.ts';
 
 const FLIT_BYTES = 8;
+const FIRST_FLIT_OFFSET = wire.ETHERNET_HEADER_BYTES + wire.TLOE_HEADER_BYTES;
+/** Memory around an encoded frame, to see that it stays as it was. */
+const GUARD_BYTES = 16;
 const MAC_HEADER = new Uint8Array(wire.ETHERNET_HEADER_BYTES);
 
 /** The bytes of a frame behind a MAC header of zeros, in memory of exactly this size. */
@@ -29,29 +33,43 @@ export function flitsOf(message: Pick<Message, 'channel' | 'opcode' | 'sizeLog2'
   return wire.messageFlits(message.channel, message.opcode, message.sizeLog2);
 }
 
-/** The frame's bytes from the TLoE header on, made by `FrameWriter`; the frame must be packed. */
-export function encodeWithWriter(frame: Frame): Uint8Array {
-  const region = ByteRegion.allocate(wire.FRAME_OVERHEAD_BYTES + frame.flitCount * FLIT_BYTES);
+/**
+ * The frame's bytes from the TLoE header on, made by `FrameWriter`; the frame must be packed. The
+ * memory before and behind the frame is checked to be as it was.
+ */
+export function encodeWithWriter(frame: Frame, guard = 0xa5): Uint8Array {
+  const frameBytes = wire.FRAME_OVERHEAD_BYTES + frame.flitCount * FLIT_BYTES;
+  const region = ByteRegion.allocate(GUARD_BYTES + frameBytes + GUARD_BYTES);
   // Left-over memory, as in a slot that was used before.
-  region.bytes.fill(0xa5, wire.ETHERNET_HEADER_BYTES);
+  region.bytes.fill(guard);
   const writer = new wire.FrameWriter(region, {
     maxFlits: frame.flitCount,
     maxMessages: 64,
     minimumFlits: frame.flitCount,
   });
-  writer.begin(0);
-  const { header } = frame;
+  writer.begin(GUARD_BYTES);
+  writeHeader(region, GUARD_BYTES + wire.ETHERNET_HEADER_BYTES, frame.header);
+  for (const message of frame.messages) {
+    writeMessage(region, writer.reserve(flitsOf(message)), message);
+  }
+  assert(writer.finish() === frameBytes, 'the frame has the length asked for');
+  const start = GUARD_BYTES + wire.ETHERNET_HEADER_BYTES;
+  const end = GUARD_BYTES + frameBytes;
+  const around = [...region.bytes.subarray(0, start), ...region.bytes.subarray(end)];
+  assert(
+    around.every((byte) => byte === guard),
+    'nothing is written outside the frame',
+  );
+  return region.bytes.slice(start, end);
+}
+
+function writeHeader(region: ByteRegion, offset: number, header: FrameHeader): void {
   const high = wire.packHeaderHigh(header.frameType, header.sequenceNumber);
   const low =
     wire.packAcknowledgement(header.sequenceNumberAck, header.ack) |
     wire.packCredit(header.channel, header.credit);
-  region.view.setUint32(wire.ETHERNET_HEADER_BYTES, high | (header.vc << 29));
-  region.view.setUint32(wire.ETHERNET_HEADER_BYTES + 4, low);
-  for (const message of frame.messages) {
-    writeMessage(region, writer.reserve(flitsOf(message)), message);
-  }
-  const lengthBytes = writer.finish();
-  return region.bytes.slice(wire.ETHERNET_HEADER_BYTES, lengthBytes);
+  region.view.setUint32(offset, high | (header.vc << 29));
+  region.view.setUint32(offset + 4, low);
 }
 
 /** One message at `offset`, with the head written by `src/wire`. */
@@ -106,6 +124,9 @@ export function decodeWithView(
   const messages = Array.from({ length: view.messageCount }, (_, i) => {
     const message = new wire.MessageView();
     view.message(i, message);
+    const headBytes = FLIT_BYTES * wire.headFlits(message.channel, message.opcode);
+    const start = offset + FIRST_FLIT_OFFSET + FLIT_BYTES * message.flitIndex;
+    assert(message.bodyOffset === start + headBytes, 'the body follows the head');
     return messageOf(message);
   });
   return { reason, frame: { header, flitCount: view.flitCount, messages } };

@@ -7,4 +7,5 @@ export * from './clock.ts';
 export * from './frame-transport.ts';
 export * from './host-stats.ts';
 export * from './link-host.ts';
+export * from './memory-calls.ts';
 export * from './remote-memory.ts';

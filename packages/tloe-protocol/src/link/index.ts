@@ -8,6 +8,7 @@ export * from './link-config.ts';
 export * from './link-events.ts';
 export * from './link-state.ts';
 export * from './link-stats.ts';
+export * from './message-receiver.ts';
 export * from './peer-profile.ts';
 export * from './round-trip.ts';
 export * from './sequence-number.ts';

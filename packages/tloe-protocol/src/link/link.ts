@@ -11,28 +11,12 @@ import type { LinkEvent } from './link-events.ts';
 import { nextLinkState, type LinkState, type LinkTransition } from './link-state.ts';
 import { LinkStats } from './link-stats.ts';
 import { LinkTransmit } from './link-transmit.ts';
+import type { MessageReceiver } from './message-receiver.ts';
 import { OpeningGrants } from './opening-grants.ts';
 import type { PeerProfile } from './peer-profile.ts';
 import { ReceiveOrder } from './receive-order.ts';
 import { sequenceDistance } from './sequence-number.ts';
 import { Timer, Timers } from './timers.ts';
-
-/** Takes the TileLink messages that a link receives, in order, each exactly once. */
-export interface MessageReceiver {
-  /**
-   * Whether one more frame of up to 64 messages can be taken now. If not, the frame counts as not
-   * arrived and the peer sends it again: back-pressure below the credits.
-   */
-  hasRoom(): boolean;
-  /**
-   * One message. `message` and the bytes it points to are valid until the call returns.
-   * `Link.reserve` may be called from here; no other method that changes the link.
-   *
-   * @returns whether the message has left the receive buffer, so that its credits go back now;
-   *          otherwise the receiver calls `Link.returnCredits` later
-   */
-  onMessage(now: Micros, message: MessageView): boolean;
-}
 
 /**
  * One end of a TLoE link, sans-IO: no socket, no timer, no promise, no randomness. Time comes in.
@@ -263,6 +247,7 @@ export class Link {
     this.#isEndTold = false;
     this.#isLost = false;
     this.#hasHeardMessages = false;
+    this.#receiver.onRestart();
     this.#events.push({ type: 'restarted' });
     this.#accept('openReceived');
   }

@@ -123,9 +123,10 @@ export class PcapFile implements FrameSink {
 
   async #finish(): Promise<void> {
     this.#alarm.close();
-    while (this.#writing !== undefined) await this.#writing;
-    this.#flush();
-    await this.#writing;
+    while (this.#writing !== undefined || this.#filledBytes > 0) {
+      this.#flush();
+      await (this.#writing as Promise<void> | undefined);
+    }
     await this.#file.close().catch((error: unknown) => this.#fail(error, 0));
   }
 

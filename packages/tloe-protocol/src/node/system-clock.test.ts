@@ -33,8 +33,8 @@ class ManualTimers implements NodeTimers {
   /** Moves time on and fires what is due, `early` milliseconds before it is due. */
   advance(millis: number, early = 0): void {
     this.millis += millis;
-    for (const [timer, { callback, at }] of [...this.#pending]) {
-      if (at - early > this.millis) continue;
+    const due = [...this.#pending].filter(([, { at }]) => at - early <= this.millis);
+    for (const [timer, { callback }] of due) {
       this.#pending.delete(timer);
       callback();
     }

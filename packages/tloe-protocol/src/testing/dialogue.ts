@@ -1,10 +1,10 @@
-import { ByteRegion } from '../byte-region.ts';
+import { readMemory, writeMemory, zeroMemory, type ReadResult } from '../host/memory-calls.ts';
 import { RemoteMemory, type CloseResult, type OpenResult } from '../host/remote-memory.ts';
 import type { LinkConfig } from '../link/link-config.ts';
 import type { PeerProfile } from '../link/peer-profile.ts';
 import { ADDRESS_ZERO, type RemoteAddress } from '../remote-address.ts';
 import type { DataOrder } from '../tilelink/data-order.ts';
-import { MemoryRequest, RequestKind, type MemoryStatus } from '../tilelink/memory-request.ts';
+import { MemoryRequest, type MemoryStatus } from '../tilelink/memory-request.ts';
 import { DEFAULT_REISSUE_POLICY, type ReissuePolicy } from '../tilelink/reissue-policy.ts';
 import type { ResponderConfig } from '../tilelink/responder.ts';
 import { MILLISECOND, SECOND } from '../units.ts';
@@ -93,25 +93,16 @@ export class Dialogue {
     return this.#await(this.driver.close(), 3 * SECOND);
   }
 
-  async read(offset: number, length: number): Promise<{ status: MemoryStatus; bytes: Uint8Array }> {
-    const buffer = ByteRegion.allocate(length + 8);
-    const status = await this.run({ kind: RequestKind.read, offset, length, buffer });
-    return { status, bytes: buffer.bytes.slice(0, length) };
+  async read(offset: number, length: number): Promise<ReadResult> {
+    return this.#await(readMemory(this.driver, offset, length), 60 * SECOND);
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<MemoryStatus> {
-    const buffer = ByteRegion.allocate(bytes.length);
-    buffer.bytes.set(bytes);
-    return this.run({ kind: RequestKind.write, offset, length: bytes.length, buffer });
+    return this.#await(writeMemory(this.driver, offset, bytes), 60 * SECOND);
   }
 
   async zero(offset: number, length: number): Promise<MemoryStatus> {
-    return this.run({ kind: RequestKind.zero, offset, length });
-  }
-
-  /** Submits one request and lets time pass until it is done, one minute at most. */
-  async run(request: Partial<MemoryRequest>): Promise<MemoryStatus> {
-    return this.#await(this.start(request), 60 * SECOND);
+    return this.#await(zeroMemory(this.driver, offset, length), 60 * SECOND);
   }
 
   /** Submits one request without letting time pass. */

@@ -83,7 +83,8 @@ class DirectTransport implements FrameTransport {
 
   sendBatch(region: ByteRegion, descriptors: Int32Array, first: number, count: number): number {
     if (this.#isClosed) return 0;
-    return this.#peer.#accept(region, descriptors, first, count);
+    const peer = this.#peer;
+    return peer.#accept(region, descriptors, first, count);
   }
 
   close(): void {
@@ -150,7 +151,8 @@ class DirectTransport implements FrameTransport {
   #tellPeerWritable(): void {
     if (!this.#isPeerWaiting) return;
     this.#isPeerWaiting = false;
-    this.#schedule(this.#peer.#writableTask);
+    const peer = this.#peer;
+    this.#schedule(peer.#writableTask);
   }
 }
 

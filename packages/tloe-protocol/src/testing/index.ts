@@ -11,6 +11,7 @@ export {
   type DirectLinkOptions,
   type Scheduler,
 } from './direct-link.ts';
+export { Dialogue, NOTHING_LEFT, type DialogueOptions } from './dialogue.ts';
 export { EventQueue, type QueuedEvent } from './event-queue.ts';
 export {
   NO_FAULTS,
@@ -30,6 +31,7 @@ export {
   type ReadTicket,
   type WriteTicket,
 } from './memory-oracle.ts';
+export { ArrayMemory, MemoryPeer, type MemoryPeerOptions } from './memory-peer.ts';
 export {
   MAC_A,
   MAC_B,

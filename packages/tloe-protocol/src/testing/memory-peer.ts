@@ -100,6 +100,5 @@ export class MemoryPeer implements FrameRouter, LinkClient {
 
   onEvent(_now: Micros, event: LinkEvent): void {
     this.events.push(event);
-    if (event.type === 'restarted') this.responder.reset();
   }
 }

@@ -1,5 +1,6 @@
 import { assert } from '../assert.ts';
-import type { Link, MessageReceiver } from '../link/link.ts';
+import type { Link } from '../link/link.ts';
+import type { MessageReceiver } from '../link/message-receiver.ts';
 import type { RemoteAddress } from '../remote-address.ts';
 import { NEVER, type Micros } from '../units.ts';
 import { Channel, OpcodeD, dataFlits } from '../wire/channel.ts';
@@ -182,6 +183,10 @@ export class Initiator implements MessageReceiver {
     else if (message.channel === Channel.B) return this.#probes?.onMessage(message, this) ?? true;
     else this.stats.malformedAnswers++;
     return true;
+  }
+
+  onRestart(): void {
+    assert(false, 'nobody restarts the connection of an initiator');
   }
 
   /** When `handleDeadline` wants to be called. */

@@ -1,5 +1,6 @@
 import { assert } from '../assert.ts';
-import type { Link, MessageReceiver } from '../link/link.ts';
+import type { Link } from '../link/link.ts';
+import type { MessageReceiver } from '../link/message-receiver.ts';
 import { ADDRESS_ZERO, type RemoteAddress } from '../remote-address.ts';
 import type { Micros } from '../units.ts';
 import { Channel, OpcodeA, OpcodeC, OpcodeD, messageFlits } from '../wire/channel.ts';
@@ -74,8 +75,7 @@ export class Responder implements MessageReceiver {
     this.#link = link;
   }
 
-  /** Forgets answers that wait: the peer has started anew. */
-  reset(): void {
+  onRestart(): void {
     this.#answers.clear();
   }
 

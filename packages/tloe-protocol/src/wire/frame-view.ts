@@ -1,9 +1,9 @@
 import type { ByteRegion } from '../byte-region.ts';
 import { FLIT_BYTES } from '../units.ts';
-import { Channel, messageFlits } from './channel.ts';
+import { Channel, headFlits, messageFlits } from './channel.ts';
 import { ETHERNET_HEADER_BYTES } from './ethernet.ts';
 import { RejectReason } from './reject-reason.ts';
-import { MessageFields, readMessageHead } from './tilelink-message.ts';
+import { MAX_IDENTIFIER, MessageFields, readMessageHead } from './tilelink-message.ts';
 import * as header from './tloe-header.ts';
 
 /** Last flit (counted from 0) in which a message may start: the mask has 64 bits. */
@@ -149,5 +149,9 @@ function messageHasReservedBits(view: DataView, at: number): boolean {
   const low = view.getUint32(at + 4);
   const isGrantAck = ((high >>> 28) & 7) === Channel.E;
   const reservedHigh = isGrantAck ? 0x8fffffff : 0x8100003f;
-  return (high & reservedHigh) !== 0 || low > 0x3ffffff;
+  if ((high & reservedHigh) !== 0 || low > MAX_IDENTIFIER) return true;
+  // The sink of Grant and GrantData has a word of its own, whose other 38 bits are reserved too.
+  const channel = (high >>> 28) & 7;
+  if (channel !== Channel.D || headFlits(channel, (high >>> 25) & 7) === 1) return false;
+  return view.getUint32(at + 8) !== 0 || view.getUint32(at + 12) > MAX_IDENTIFIER;
 }

@@ -1,0 +1,147 @@
+import { BlockCommand, NbdErrno, type BlockBackend, type BlockRequest } from '@oxmem/nbd-protocol';
+import {
+  ByteRegion,
+  MemoryRequest,
+  MemoryStatus,
+  RequestKind,
+  assert,
+  type RequestOwner,
+} from '@oxmem/tloe-protocol';
+
+import { DeviceStats } from './device-stats.ts';
+import type { MemoryAccess } from './memory-access.ts';
+import { errnoOf, textOf } from './nbd-errno.ts';
+import { ZERO_PIECE_BYTES, ZeroFill } from './zero-fill.ts';
+
+/** Settings of a device. */
+export interface RemoteBlockDeviceOptions {
+  /** Bytes of the device: byte n is byte n of the remote memory. */
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  /** A power of two from 512 to 4096. */
+  readonly preferredBlockBytes: number;
+  /** Requests that can be with the device at a time; made at the start. */
+  readonly capacity: number;
+  /** Told of every request that fails, with the range that it had. */
+  readonly onRequestFailed?: (block: BlockRequest, status: MemoryStatus) => void;
+}
+
+/**
+ * Remote memory as a block device. Any offset and length will do: the initiator below deals with
+ * parts of words and keeps overlapping requests apart.
+ *
+ * A write completes when the endpoint has acknowledged all of it, so a flush has nothing left to
+ * do, and "durable" means: in the memory of the endpoint. A flush still fails when the endpoint is
+ * gone, because what was written may be gone with it. A trim does nothing.
+ *
+ * Allocates nothing per request: block requests and memory requests come from pools, and the data
+ * goes straight between the buffer of the block request and the frames.
+ */
+export class RemoteBlockDevice implements BlockBackend, RequestOwner {
+  readonly sizeBytes: number;
+  readonly readOnly: boolean;
+  readonly preferredBlockBytes: number;
+  readonly minimumBlockBytes = 1;
+  readonly stats: DeviceStats = new DeviceStats();
+  readonly #memory: MemoryAccess;
+  readonly #zeroFill: ZeroFill;
+  readonly #free: MemoryRequest[] = [];
+  readonly #probeBuffer = ByteRegion.allocate(PROBE_BYTES);
+  readonly #onRequestFailed: ((block: BlockRequest, status: MemoryStatus) => void) | undefined;
+
+  constructor(options: RemoteBlockDeviceOptions, memory: MemoryAccess) {
+    assert(options.sizeBytes >= PROBE_BYTES, 'a device has at least one word');
+    this.sizeBytes = options.sizeBytes;
+    this.readOnly = options.readOnly;
+    this.preferredBlockBytes = options.preferredBlockBytes;
+    this.#memory = memory;
+    this.#onRequestFailed = options.onRequestFailed;
+    this.#zeroFill = new ZeroFill(memory, options.capacity, (block, status) =>
+      this.#finish(block, status),
+    );
+    for (let i = 0; i < options.capacity; i++) this.#free.push(new MemoryRequest(this));
+  }
+
+  submit(block: BlockRequest): void {
+    switch (block.command) {
+      case BlockCommand.Read:
+        this.stats.reads++;
+        this.stats.bytesRead += block.length;
+        this.#transfer(block, RequestKind.read);
+        return;
+      case BlockCommand.Write:
+        this.stats.writes++;
+        this.stats.bytesWritten += block.length;
+        this.#transfer(block, RequestKind.write);
+        return;
+      case BlockCommand.WriteZeroes:
+        this.stats.zeroings++;
+        this.stats.bytesZeroed += block.length;
+        if (block.length <= ZERO_PIECE_BYTES) this.#transfer(block, RequestKind.zero);
+        else this.#zeroFill.submit(block);
+        return;
+      case BlockCommand.Trim:
+        this.stats.trims++;
+        block.complete(NbdErrno.OK);
+        return;
+      case BlockCommand.Flush:
+        this.stats.flushes++;
+        if (this.#memory.isHealthy) block.complete(NbdErrno.OK);
+        else this.#probe(block);
+        return;
+    }
+  }
+
+  kick(): void {
+    this.#memory.kick();
+  }
+
+  requestDone(request: MemoryRequest, status: MemoryStatus): void {
+    const block = request.tag as BlockRequest;
+    request.tag = undefined;
+    request.buffer = undefined;
+    this.#free.push(request);
+    this.#finish(block, status);
+  }
+
+  #transfer(block: BlockRequest, kind: RequestKind): void {
+    const request = this.#take(block);
+    request.kind = kind;
+    request.offset = block.offset;
+    request.length = block.length;
+    request.buffer = block.buffer;
+    request.bufferOffset = block.bufferOffset;
+    this.#memory.submit(request);
+  }
+
+  /** Flushes while the endpoint is silent: as well as a read of one word does, now or later. */
+  #probe(block: BlockRequest): void {
+    const request = this.#take(block);
+    request.kind = RequestKind.read;
+    request.offset = 0;
+    request.length = PROBE_BYTES;
+    request.buffer = this.#probeBuffer;
+    request.bufferOffset = 0;
+    this.#memory.submit(request);
+  }
+
+  #take(block: BlockRequest): MemoryRequest {
+    const request = this.#free.pop();
+    assert(request !== undefined, 'no more requests than the device has room for');
+    request.tag = block;
+    return request;
+  }
+
+  #finish(block: BlockRequest, status: MemoryStatus): void {
+    if (status === MemoryStatus.ok) {
+      block.complete(NbdErrno.OK);
+      return;
+    }
+    (this.stats.failed[status] as number)++;
+    this.#onRequestFailed?.(block, status);
+    block.complete(errnoOf(status), textOf(status));
+  }
+}
+
+/** A word, the smallest access. */
+const PROBE_BYTES = 8;

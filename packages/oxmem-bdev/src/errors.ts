@@ -1,0 +1,58 @@
+import { ExitCode } from './cli/exit-codes.ts';
+
+/** What can end the driver. The codes are the interface; sentences may change. */
+export type DriverErrorCode =
+  /** The interface is not there, is down, or is no Ethernet interface. */
+  | 'ERR_OXMEM_INTERFACE'
+  /** The raw socket is not permitted. */
+  | 'ERR_OXMEM_PERMISSION'
+  /** The raw socket failed for another reason. */
+  | 'ERR_OXMEM_RAW_SOCKET'
+  /** The endpoint did not open the connection in time. */
+  | 'ERR_OXMEM_ENDPOINT_SILENT'
+  /** There is nothing to attach the memory to. */
+  | 'ERR_OXMEM_NO_DEVICE'
+  /** Somebody else serves at the place of the export. */
+  | 'ERR_OXMEM_LISTEN_BUSY'
+  /** We may not serve at the place of the export. */
+  | 'ERR_OXMEM_LISTEN_PERMISSION'
+  /** The place of the export cannot be used. */
+  | 'ERR_OXMEM_LISTEN'
+  /** A file that was asked for cannot be written. */
+  | 'ERR_OXMEM_FILE'
+  /** The connection ended while it was in use. */
+  | 'ERR_OXMEM_CONNECTION_ENDED';
+
+/** Why the driver cannot start or go on: one sentence for a person, with what to do about it. */
+export class DriverError extends Error {
+  override readonly name = 'DriverError';
+  readonly code: DriverErrorCode;
+
+  constructor(code: DriverErrorCode, sentence: string, cause?: unknown) {
+    super(sentence, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+
+  get exitCode(): ExitCode {
+    return EXIT_CODES[this.code];
+  }
+}
+
+/** The errno name of a system error (`EACCES`); undefined for anything else. */
+export function systemCode(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}
+
+const EXIT_CODES: Readonly<Record<DriverErrorCode, ExitCode>> = {
+  ERR_OXMEM_INTERFACE: ExitCode.endpointSilent,
+  ERR_OXMEM_PERMISSION: ExitCode.notPermitted,
+  ERR_OXMEM_RAW_SOCKET: ExitCode.failed,
+  ERR_OXMEM_ENDPOINT_SILENT: ExitCode.endpointSilent,
+  ERR_OXMEM_NO_DEVICE: ExitCode.deviceUnavailable,
+  ERR_OXMEM_LISTEN_BUSY: ExitCode.deviceUnavailable,
+  ERR_OXMEM_LISTEN_PERMISSION: ExitCode.notPermitted,
+  ERR_OXMEM_LISTEN: ExitCode.failed,
+  ERR_OXMEM_FILE: ExitCode.failed,
+  ERR_OXMEM_CONNECTION_ENDED: ExitCode.failed,
+};

@@ -1,0 +1,14 @@
+/**
+ * Remote memory as a block device, for programs that want it without the command: put a
+ * `RemoteBlockDevice` over a `RemoteMemory` and serve it with an `NbdServer`.
+ */
+export { DeviceStats } from './device/device-stats.ts';
+export type { MemoryAccess } from './device/memory-access.ts';
+export { RemoteBlockDevice } from './device/remote-block-device.ts';
+export type { RemoteBlockDeviceOptions } from './device/remote-block-device.ts';
+export { DriverError } from './errors.ts';
+export type { DriverErrorCode } from './errors.ts';
+export { formatListenAddress, parseListenAddress } from './server/listen-address.ts';
+export type { ListenAddress } from './server/listen-address.ts';
+export { MAX_CONNECTIONS, MAX_REQUESTS, NbdServer } from './server/nbd-server.ts';
+export type { NbdServerOptions } from './server/nbd-server.ts';

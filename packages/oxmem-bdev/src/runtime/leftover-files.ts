@@ -1,0 +1,27 @@
+import { rmSync } from 'node:fs';
+
+/** Files that must be gone when the driver ends, even when it ends in a hurry. */
+export class LeftoverFiles {
+  readonly #paths = new Set<string>();
+
+  add(path: string): void {
+    this.#paths.add(path);
+  }
+
+  /** It is gone already, or not ours any more. */
+  forget(path: string): void {
+    this.#paths.delete(path);
+  }
+
+  /** Removes them all, as far as the system lets us. */
+  removeAll(): void {
+    for (const path of this.#paths) {
+      try {
+        rmSync(path, { force: true });
+      } catch {
+        // Nobody is left who could do something about it.
+      }
+    }
+    this.#paths.clear();
+  }
+}

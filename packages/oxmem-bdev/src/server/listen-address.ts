@@ -1,0 +1,38 @@
+import { parseInteger } from '@oxmem/tloe-protocol/text';
+
+/** Where an export listens. */
+export type ListenAddress =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/**
+ * Reads `unix:PATH` or `tcp:HOST:PORT`; an IPv6 address stands in brackets, port 0 takes a free
+ * one.
+ *
+ * @returns undefined for anything else
+ */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length));
+  const match = TCP.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = parseInteger(match?.[3] ?? '', { min: 0, max: 65535 });
+  if (host === undefined || port === undefined) return undefined;
+  return { kind: 'tcp', host, port };
+}
+
+/** The address as `parseListenAddress` reads it. */
+export function formatListenAddress(address: ListenAddress): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `tcp:${host}:${address.port}`;
+}
+
+function parseUnix(path: string): ListenAddress | undefined {
+  const length = new TextEncoder().encode(path).length;
+  if (length === 0 || length > MAX_UNIX_PATH_BYTES || path.includes('\0')) return undefined;
+  return { kind: 'unix', path };
+}
+
+const TCP = /^tcp:(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:[\]\s]+)):(\d{1,5})$/;
+/** What fits into a socket address of Linux with its closing NUL. */
+const MAX_UNIX_PATH_BYTES = 107;

@@ -1,0 +1,139 @@
+import type { Server, Socket } from 'node:net';
+
+import {
+  DEFAULT_LIMITS,
+  HANDSHAKE_TIME_LIMIT_MS,
+  type ConnectionLimits,
+  type ExportTable,
+} from '@oxmem/nbd-protocol';
+import { MILLISECOND, type Clock, type Micros } from '@oxmem/tloe-protocol';
+
+import type { Logger } from '../observe/logger.ts';
+import { ClientConnection, type ConnectionEnd } from './client-connection.ts';
+import type { ListenAddress } from './listen-address.ts';
+import { boundAddress, openServerSocket } from './server-socket.ts';
+
+/** Clients that are served at a time. */
+export const MAX_CONNECTIONS = 16;
+/** Requests of all clients that can be with the device at a time. */
+export const MAX_REQUESTS: number = MAX_CONNECTIONS * DEFAULT_LIMITS.requests;
+
+/** What a server serves, and its surroundings. */
+export interface NbdServerOptions {
+  readonly exports: ExportTable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default `MAX_CONNECTIONS`. */
+  readonly maxConnections?: number;
+  /** Time for a handshake. Default 10 s. */
+  readonly handshakeMicros?: Micros;
+  readonly limits?: Partial<ConnectionLimits>;
+}
+
+/**
+ * The export on a socket: accepts clients, each an `NbdConnection` of its own, all on the same
+ * exports. A client that breaks the protocol, stalls or vanishes ends alone.
+ */
+export class NbdServer {
+  readonly #options: NbdServerOptions;
+  readonly #maxConnections: number;
+  readonly #connections = new Set<ClientConnection>();
+  #server: Server | undefined = undefined;
+  #clientCount = 0;
+  #hasRefused = false;
+  #onEmpty: (() => void) | undefined = undefined;
+
+  constructor(options: NbdServerOptions) {
+    this.#options = options;
+    this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+  }
+
+  /** Clients connected, those included whose last requests are still with the device. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Starts to accept clients.
+   *
+   * @returns the address that clients can use
+   * @throws DriverError ERR_OXMEM_LISTEN_BUSY, ERR_OXMEM_LISTEN_PERMISSION, ERR_OXMEM_LISTEN
+   */
+  async listen(address: ListenAddress): Promise<ListenAddress> {
+    this.#server = await openServerSocket(address, (socket) => this.#accept(socket));
+    // Out of file descriptors, for instance; those who are connected are served on.
+    this.#server.on('error', (error) => {
+      this.#options.logger.warn(`a client could not be accepted: ${error.message}`);
+    });
+    return boundAddress(this.#server, address);
+  }
+
+  /**
+   * Stops: accepts nobody any more, takes no more requests, lets those in flight finish and be
+   * answered, but not longer than `graceMicros`. A unix socket is gone from its folder afterwards.
+   */
+  async stop(graceMicros: Micros): Promise<void> {
+    const closed = this.#closeListener();
+    for (const connection of this.#connections) connection.shutdown();
+    await this.#emptyWithin(graceMicros);
+    for (const connection of this.#connections) connection.abort('the server has stopped');
+    await closed;
+  }
+
+  #closeListener(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return Promise.resolve();
+    return new Promise((resolve) => server.close(() => resolve()));
+  }
+
+  #emptyWithin(graceMicros: Micros): Promise<void> {
+    if (this.#connections.size === 0 || graceMicros === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const alarm = this.#options.clock.createAlarm(() => this.#onEmpty?.());
+      this.#onEmpty = () => {
+        this.#onEmpty = undefined;
+        alarm.close();
+        resolve();
+      };
+      alarm.arm(this.#options.clock.now() + graceMicros);
+    });
+  }
+
+  #accept(socket: Socket): void {
+    const { logger } = this.#options;
+    if (this.#connections.size >= this.#maxConnections) {
+      socket.destroy();
+      if (!this.#hasRefused) logger.warn(`refused a client: ${this.#maxConnections} are connected`);
+      this.#hasRefused = true;
+      return;
+    }
+    const number = ++this.#clientCount;
+    logger.debug(`client ${number} connected`);
+    const { exports, clock, limits } = this.#options;
+    const handshakeMicros = this.#options.handshakeMicros ?? HANDSHAKE_TIME_LIMIT_MS * MILLISECOND;
+    const connection = new ClientConnection(
+      socket,
+      { exports, clock, handshakeMicros, limits },
+      (end) => {
+        this.#connections.delete(connection);
+        this.#hasRefused = false;
+        this.#logEnd(number, end);
+        if (this.#connections.size === 0) this.#onEmpty?.();
+      },
+    );
+    this.#connections.add(connection);
+  }
+
+  #logEnd(number: number, { reason, text }: ConnectionEnd): void {
+    const isQuiet = QUIET_ENDS.has(reason);
+    this.#options.logger[isQuiet ? 'debug' : 'warn'](`client ${number} closed: ${text}`);
+  }
+}
+
+/** Ways in which clients leave every day. */
+const QUIET_ENDS: ReadonlySet<string> = new Set<ConnectionEnd['reason']>([
+  'disconnected',
+  'aborted',
+  'inputEnded',
+  'shutdown',
+]);

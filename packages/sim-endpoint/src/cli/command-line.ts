@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { addressPlus } from '@oxmem/tloe-protocol';
+import { Command, CommanderError, Option } from 'commander';
+import { OPTIONS, optionsOf, type CliOptions, type OptionSyntax } from './options.ts';
+
+/** The name of the command. */
+export const COMMAND_NAME = 'oxmem-sim-endpoint';
+
+/** What the command line asks for. */
+export type CommandLine =
+  | { readonly kind: 'run'; readonly options: CliOptions }
+  /** Print this on standard output, and that is all. */
+  | { readonly kind: 'print'; readonly text: string }
+  /** One sentence that says what is wrong. */
+  | { readonly kind: 'usage'; readonly problem: string };
+
+/** @param argv  without the names of node and the program */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  let printed = '';
+  const program = createProgram();
+  program.configureOutput({
+    writeOut: (text) => {
+      printed += text;
+    },
+    writeErr: () => {},
+  });
+  try {
+    program.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { kind: 'print', text: printed };
+    return { kind: 'usage', problem: problemOf(error) };
+  }
+  return checkTexts(textsOf(program));
+}
+
+function createProgram(): Command {
+  const program = new Command(COMMAND_NAME)
+    .description(
+      'A software OmniXtend memory endpoint: serves memory to any number of initiators over raw ' +
+        'Ethernet.',
+    )
+    .usage('--netdev=DEV --size=SIZE [options]')
+    .version(versionOfPackage(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .allowExcessArguments(false)
+    .showSuggestionAfterError(false)
+    .exitOverride();
+  for (const syntax of OPTIONS) program.addOption(optionFor(syntax));
+  return program.addHelpText('after', HELP_TAIL);
+}
+
+function optionFor(syntax: OptionSyntax): Option {
+  const required = syntax.isRequired === true ? ' (required)' : '';
+  const option = new Option(`--${syntax.name} <${syntax.value}>`, syntax.help + required);
+  option.argParser<string[]>((text, before) => [...(before ?? []), text]);
+  if (syntax.fallback !== undefined) option.default(undefined, syntax.fallback);
+  return option;
+}
+
+function textsOf(program: Command): Map<string, readonly string[]> {
+  const given = new Map<string, readonly string[]>();
+  for (const option of program.options) {
+    const texts = program.getOptionValue(option.attributeName()) as readonly string[] | undefined;
+    if (Array.isArray(texts)) given.set(option.long?.slice(2) ?? '', texts);
+  }
+  return given;
+}
+
+function checkTexts(texts: Map<string, readonly string[]>): CommandLine {
+  for (const { name, fallback, isRequired, problem } of OPTIONS) {
+    const given = texts.get(name);
+    if (given === undefined && isRequired === true) {
+      const expected = problem('') ?? 'expected a value';
+      return { kind: 'usage', problem: `option --${name} is missing: ${expected}` };
+    }
+    for (const text of given ?? []) {
+      const found = problem(text);
+      if (found === undefined) continue;
+      return { kind: 'usage', problem: `option --${name}: "${text}" is not valid: ${found}` };
+    }
+    if (given === undefined && fallback !== undefined) texts.set(name, [fallback]);
+  }
+  return checkTogether(optionsOf(texts), texts);
+}
+
+/** What no option can see alone. */
+function checkTogether(
+  options: CliOptions,
+  texts: ReadonlyMap<string, readonly string[]>,
+): CommandLine {
+  if (addressPlus(options.base, options.sizeBytes - 1) !== undefined) {
+    return { kind: 'run', options };
+  }
+  const [base, size] = [texts.get('base')?.at(-1), texts.get('size')?.at(-1)];
+  const problem =
+    `option --size: "${size}" is not valid: expected a size with which memory from ${base} on ` +
+    'ends within 64 bits of address';
+  return { kind: 'usage', problem };
+}
+
+function problemOf(error: CommanderError): string {
+  const [, quoted = ''] = /'([^']*)'/.exec(error.message) ?? [];
+  const seeHelp = `expected one of those that ${COMMAND_NAME} --help lists`;
+  switch (error.code) {
+    case 'commander.unknownOption':
+      return `unknown option "${quoted}": ${seeHelp}`;
+    case 'commander.optionMissingArgument': {
+      const name = /--([a-z-]+)/.exec(quoted)?.[1] ?? '';
+      const syntax = OPTIONS.find((each) => each.name === name);
+      return `option --${name} has no value: ${syntax?.problem('') ?? 'expected one'}`;
+    }
+    case 'commander.excessArguments':
+      return `there is an argument too many: expected options only, as ${COMMAND_NAME} --help says`;
+    default:
+      return error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  }
+}
+
+function versionOfPackage(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+const HELP_TAIL = `
+Faults, per direction (rx: what the endpoint receives, tx: what it sends; without either, both):
+  [rx:|tx:]FAULT=VALUE[,FAULT=VALUE...]
+    loss=P          frames are lost with probability P (1% or 0.01)
+    dup=P           frames arrive twice
+    reorder=P[/N]   frames are overtaken by up to N others (default 3)
+    corrupt=P       one bit of a frame is inverted
+    delay=D[±D]     frames take so long (2ms±1ms)
+    stall=P[/D]     with probability P per frame nothing moves for a while (default 100ms)
+    deny=P          requests are refused; has no direction
+
+When it serves, it prints one line:
+  ready: endpoint MAC on NETDEV, SIZE bytes at 0xBASE
+
+Exit codes: 0 done, 1 failed while running, 2 usage, 3 not permitted, 5 no such interface or down.
+
+Examples:
+  ${COMMAND_NAME} --netdev=eth1 --size=8G
+  ${COMMAND_NAME} --netdev=veth1 --size=1G --fault=loss=1% --fault=tx:delay=2ms±1ms --seed=7
+`;

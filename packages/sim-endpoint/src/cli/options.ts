@@ -1,0 +1,189 @@
+import {
+  isPowerOfTwo,
+  parseAddress,
+  parseInteger,
+  parseSize,
+  type DataOrder,
+  type RemoteAddress,
+} from '@oxmem/tloe-protocol';
+import { MAX_ACCESS_BYTES } from '../compose-endpoint.ts';
+import { FAULT_SYNTAX, parseFaultSpec } from '../faults/parse-fault-spec.ts';
+
+/** What the command was told. */
+export interface CliOptions {
+  readonly netdev: string;
+  readonly sizeBytes: number;
+  readonly base: RemoteAddress;
+  readonly backing: string | undefined;
+  readonly dataOrder: DataOrder;
+  readonly maxConnections: number;
+  readonly maxRequestBytes: number;
+  readonly range: 'deny' | 'wrap';
+  readonly alignment: 'deny' | 'allow';
+  /** As typed; each has been understood. */
+  readonly faults: readonly string[];
+  readonly seed: number | undefined;
+  readonly pcap: string | undefined;
+  readonly pidFile: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** One option: how it looks, and how its value is read. */
+export interface OptionSyntax {
+  readonly name: string;
+  /** Stands for the value in the help. */
+  readonly value: string;
+  readonly help: string;
+  /** Taken if the option is not given; undefined: none, or the option is required. */
+  readonly fallback?: string;
+  readonly isRequired?: boolean;
+  readonly isRepeatable?: boolean;
+  /** Says what is wrong with a value; undefined: nothing. */
+  readonly problem: (text: string) => string | undefined;
+}
+
+const PATH_EXPECTED = 'the path of a file';
+
+/** All options with values, in the order of the help. */
+export const OPTIONS: readonly OptionSyntax[] = [
+  {
+    name: 'netdev',
+    value: 'DEV',
+    help: 'network interface to serve on',
+    isRequired: true,
+    problem: (text) => expected(text !== '', 'the name of a network interface such as eth0'),
+  },
+  {
+    name: 'size',
+    value: 'SIZE',
+    help: 'bytes of memory to serve; K, M, G and T are powers of 1024',
+    isRequired: true,
+    problem: (text) => expected((parseSize(text) ?? 0) > 0, 'a size from 1 byte on, such as 8G'),
+  },
+  {
+    name: 'base',
+    value: 'ADDR',
+    help: 'first address served, hexadecimal',
+    fallback: '0x0',
+    problem: (text) =>
+      expected(parseAddress(text) !== undefined, 'a hexadecimal address such as 0x80000000'),
+  },
+  {
+    name: 'backing',
+    value: 'FILE',
+    help: 'keep the memory in this file instead of RAM; created if it is not there',
+    problem: (text) => expected(text !== '', PATH_EXPECTED),
+  },
+  oneOf('data-order', ['raw', 'spec'], 'byte order of data words on the wire'),
+  {
+    name: 'max-connections',
+    value: 'N',
+    help: 'initiators served at once',
+    fallback: '8',
+    problem: (text) =>
+      expected(parseInteger(text, CONNECTIONS) !== undefined, 'a number from 1 to 1024'),
+  },
+  {
+    name: 'max-request',
+    value: 'BYTES',
+    help: 'largest access served; larger ones are denied',
+    fallback: String(MAX_ACCESS_BYTES),
+    problem: (text) => expected(isAccessSize(parseSize(text)), 'a power of two from 8 to 4096'),
+  },
+  oneOf('range', ['deny', 'wrap'], 'what becomes of accesses outside the memory'),
+  oneOf('alignment', ['deny', 'allow'], 'what becomes of accesses that are not aligned'),
+  {
+    name: 'fault',
+    value: 'SPEC',
+    help: 'make something go wrong (see below); repeatable',
+    isRepeatable: true,
+    problem: (text) => {
+      const result = parseFaultSpec(text);
+      return result.ok ? undefined : `expected ${FAULT_SYNTAX}: ${result.reason}`;
+    },
+  },
+  {
+    name: 'seed',
+    value: 'N',
+    help: 'where the chances of --fault begin; default: a new one each time, which is logged',
+    problem: (text) =>
+      expected(parseInteger(text, SEEDS) !== undefined, 'a whole number from 0 to 2^53 - 1'),
+  },
+  {
+    name: 'pcap',
+    value: 'FILE',
+    help: 'write every frame sent and received to this capture file',
+    problem: (text) => expected(text !== '', PATH_EXPECTED),
+  },
+  {
+    name: 'pid-file',
+    value: 'PATH',
+    help: 'write the process id here once it serves',
+    problem: (text) => expected(text !== '', PATH_EXPECTED),
+  },
+  oneOf('log-level', LOG_LEVELS, 'least level of log lines', 'info'),
+  oneOf('log-format', ['text', 'json'], 'form of log lines, on standard error'),
+];
+
+/** The texts of all options, by name; an option that was not given has its fallback, or none. */
+export type OptionTexts = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * The options that texts without a problem stand for. The texts of required options are there.
+ */
+export function optionsOf(texts: OptionTexts): CliOptions {
+  const text = (name: string): string | undefined => texts.get(name)?.at(-1);
+  const given = (name: string): string => text(name) ?? '';
+  return {
+    netdev: given('netdev'),
+    sizeBytes: parseSize(given('size')) ?? 0,
+    base: parseAddress(given('base')) ?? { high: 0, low: 0 },
+    backing: text('backing'),
+    dataOrder: given('data-order') as DataOrder,
+    maxConnections: Number(given('max-connections')),
+    maxRequestBytes: parseSize(given('max-request')) ?? 0,
+    range: given('range') as 'deny' | 'wrap',
+    alignment: given('alignment') as 'deny' | 'allow',
+    faults: texts.get('fault') ?? [],
+    seed: text('seed') === undefined ? undefined : Number(text('seed')),
+    pcap: text('pcap'),
+    pidFile: text('pid-file'),
+    logLevel: given('log-level') as LogLevel,
+    logFormat: given('log-format') as 'text' | 'json',
+  };
+}
+
+function oneOf(
+  name: string,
+  values: readonly string[],
+  help: string,
+  fallback: string | undefined = values[0],
+): OptionSyntax {
+  return {
+    name,
+    value: values.length > 2 ? 'LEVEL' : values.join('|'),
+    help: values.length > 2 ? `${help}: ${values.join(', ')}` : help,
+    ...(fallback !== undefined && { fallback }),
+    problem: (text) => expected(values.includes(text), listOf(values)),
+  };
+}
+
+function listOf(values: readonly string[]): string {
+  return `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
+}
+
+function expected(isRight: boolean, what: string): string | undefined {
+  return isRight ? undefined : `expected ${what}`;
+}
+
+function isAccessSize(bytes: number | undefined): boolean {
+  if (bytes === undefined || !isPowerOfTwo(bytes)) return false;
+  return bytes >= 8 && bytes <= MAX_ACCESS_BYTES;
+}
+
+const CONNECTIONS = { min: 1, max: 1024 };
+const SEEDS = { min: 0, max: Number.MAX_SAFE_INTEGER };

@@ -1,0 +1,78 @@
+import type { Micros } from '@oxmem/tloe-protocol';
+import { MAC_A, MAC_B, NetworkSimulator, type Prng } from '@oxmem/tloe-protocol/testing';
+import type { FrameFaults } from './fault-settings.ts';
+
+/** What was done to the frames of one direction. */
+export interface FaultCounts {
+  readonly frames: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly reordered: number;
+  readonly corrupted: number;
+  /** Dropped because too many frames were under way. */
+  readonly overflowed: number;
+  readonly stalls: number;
+}
+
+/** Frames under way in one direction at most; a delay on a fast wire would fill the memory else. */
+export const MAX_FRAMES_UNDER_WAY = 4096;
+
+/**
+ * One direction of a faulty transport: frames go in, and come out later, or twice, or never. A
+ * simulated wire, with stalls on top. Sans-IO.
+ */
+export class FaultyDirection {
+  readonly #wire: NetworkSimulator;
+  readonly #faults: FrameFaults;
+  readonly #prng: Prng;
+  #stalledUntil: Micros = -Infinity;
+  #stalls = 0;
+  #overflowed = 0;
+
+  constructor(faults: FrameFaults, prng: Prng) {
+    this.#faults = faults;
+    this.#prng = prng.fork('stall');
+    this.#wire = new NetworkSimulator(prng, { topology: 'point-to-point' });
+    this.#wire.addPort({ mac: MAC_A, faults: faults.wire });
+    this.#wire.addPort({ mac: MAC_B });
+  }
+
+  get counts(): FaultCounts {
+    const { sent, lost, duplicated, reordered, corrupted } = this.#wire.counts(0);
+    return {
+      frames: sent + this.#overflowed,
+      lost,
+      duplicated,
+      reordered,
+      corrupted,
+      overflowed: this.#overflowed,
+      stalls: this.#stalls,
+    };
+  }
+
+  /** A frame goes in; it is copied. */
+  put(now: Micros, frame: Uint8Array): void {
+    const { stall } = this.#faults;
+    if (now >= this.#stalledUntil && this.#prng.chance(stall.chance)) {
+      this.#stalledUntil = now + stall.durationMicros;
+      this.#stalls++;
+    }
+    if (this.#underWay() >= MAX_FRAMES_UNDER_WAY) this.#overflowed++;
+    else this.#wire.send(now, 0, frame);
+  }
+
+  /** When the next frame comes out; Infinity if none is under way. */
+  get nextAt(): Micros {
+    return Math.max(this.#wire.nextAt, this.#stalledUntil);
+  }
+
+  /** The next frame that has come out by `now`; belongs to the caller. */
+  take(now: Micros): Uint8Array | undefined {
+    return now < this.#stalledUntil ? undefined : this.#wire.takeArrival(now)?.bytes;
+  }
+
+  #underWay(): number {
+    const { sent, duplicated, lost } = this.#wire.counts(0);
+    return sent + duplicated - lost - this.#wire.counts(1).delivered;
+  }
+}

@@ -1,0 +1,44 @@
+/** The command `oxmem-sim-endpoint`: from the arguments to the exit code. */
+import { parseCommandLine, COMMAND_NAME } from './cli/command-line.ts';
+import { ExitCode } from './cli/exit-codes.ts';
+import { runEndpoint } from './cli/run-endpoint.ts';
+
+/** What shells report for a process that a signal ended, minus the number of the signal. */
+const SIGNAL_EXIT_BASE = 128;
+const STOP_SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  const commandLine = parseCommandLine(argv);
+  switch (commandLine.kind) {
+    case 'print':
+      process.stdout.write(commandLine.text);
+      return ExitCode.done;
+    case 'usage':
+      process.stderr.write(`${COMMAND_NAME}: ${commandLine.problem}\n`);
+      return ExitCode.usage;
+    case 'run':
+      return runEndpoint(commandLine.options, {
+        stdout: process.stdout,
+        stderr: process.stderr,
+        pid: process.pid,
+        onStop,
+        onUncaught: (listener) => {
+          process.on('uncaughtException', listener);
+        },
+      });
+  }
+}
+
+/** The first signal asks to stop; the second ends the process at once. */
+function onStop(listener: () => void): void {
+  let isStopping = false;
+  for (const [signal, number] of Object.entries(STOP_SIGNALS)) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(SIGNAL_EXIT_BASE + number);
+      isStopping = true;
+      listener();
+    });
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * `npm test`: the set-up, then every test that this machine can run, then a report that names what
+ * it could not run. `npm test -- packages/rawsock -t 'some name'` passes filters on to vitest;
+ * `npm test -- --project unit` runs one kind only (may be repeated).
+ */
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bootstrap } from './bootstrap.mjs';
+import {
+  canInstall,
+  installPackages,
+  installRemedy,
+  missingCommands,
+  packagesOf,
+  testCommands,
+} from './debian-packages.mjs';
+import { privateNetworkPrefix } from './netns.mjs';
+import { createProgress } from './progress.mjs';
+import { repositoryRoot } from './repository.mjs';
+import { runCaptured, runShown, tail } from './run-command.mjs';
+import { printFailure } from './setup-error.mjs';
+import { printReport } from './test-report.mjs';
+
+/** @typedef {import('./vitest-results.mjs').TestCaseRecord} TestCaseRecord */
+/**
+ * @typedef {object} RunContext
+ * @property {NodeJS.ProcessEnv} env
+ * @property {string[]} filters for vitest: parts of file names, options
+ * @property {string | undefined} namePattern only tests whose name it matches
+ * @property {string} folder for results, removed at the end
+ */
+
+/** @typedef {{ projects: string[], isPrivate: boolean, limitMinutes: number }} Group */
+
+/**
+ * Each group is one vitest process, one after the other; `isPrivate`: in a network of its own. None
+ * may hang the run: after its limit, far above what it needs, it is ended.
+ *
+ * @type {Group[]}
+ */
+const groups = [
+  { projects: ['unit', 'property', 'sim'], isPrivate: false, limitMinutes: 15 },
+  { projects: ['native'], isPrivate: true, limitMinutes: 15 },
+  { projects: ['e2e'], isPrivate: true, limitMinutes: 40 },
+];
+
+/**
+ * Installs the clients that the end-to-end tests drive, where we may; else says which are missing.
+ *
+ * @param {import('./progress.mjs').Progress} progress
+ */
+export async function provideTestTools(progress) {
+  const missing = missingCommands(testCommands);
+  if (missing.length === 0) return;
+  const packages = packagesOf(missing);
+  if (canInstall()) {
+    const result = await progress.step(`installing Debian packages ${packages.join(' ')}`, () =>
+      installPackages(packages),
+    );
+    if (result.code !== 0) console.error(tail(result.output, 15));
+  }
+  const left = missingCommands(testCommands);
+  if (left.length > 0) {
+    progress.note(`Missing: ${left.join(', ')}; tests that need them are skipped by name.`);
+    progress.note(`To have them run: ${installRemedy(left)}`);
+  }
+}
+
+/**
+ * Runs the tests.
+ *
+ * @param {NodeJS.ProcessEnv} env as bootstrap() returns it
+ * @param {readonly string[]} args filters and options for vitest, and `--project NAME`
+ * @returns {Promise<TestCaseRecord[]>} every test case of every project, run or not
+ */
+export async function runTests(env, args) {
+  const { projects, filters, namePattern } = parseArguments(args);
+  const folder = mkdtempSync(join(tmpdir(), 'oxmem-test-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const onInterrupt = () => {
+    remove(); // the terminal has interrupted vitest too
+    process.exit(130);
+  };
+  process.once('SIGINT', onInterrupt);
+  /** @type {TestCaseRecord[]} */
+  const cases = [];
+  try {
+    for (const group of groups) {
+      const wanted = group.projects.filter((name) => projects?.includes(name) ?? true);
+      if (wanted.length === 0) continue;
+      const context = { env, filters, namePattern, folder };
+      cases.push(...(await runGroup({ ...group, projects: wanted }, context)));
+    }
+  } finally {
+    process.removeListener('SIGINT', onInterrupt);
+    remove();
+  }
+  const unknown = (projects ?? []).filter(
+    (name) => !groups.some((group) => group.projects.includes(name)),
+  );
+  for (const name of unknown) cases.push(failed(name, `there is no project ${name}`));
+  if (cases.length === 0) cases.push(failed('', `no test matches ${args.join(' ')}`));
+  return cases;
+}
+
+/**
+ * @param {readonly string[]} args
+ * @returns {{ projects?: string[], filters: string[], namePattern: string | undefined }}
+ */
+function parseArguments(args) {
+  /** @type {string[]} */
+  const projects = [];
+  /** @type {string[]} */
+  const filters = [];
+  /** @type {string | undefined} */
+  let namePattern;
+  const rest = [...args];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    const [, option = '', value] = /^(--project|--testNamePattern|-t)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (option === '') filters.push(arg);
+    else if (option === '--project') projects.push(value ?? rest.shift() ?? '');
+    else namePattern = value ?? rest.shift() ?? '';
+  }
+  return { ...(projects.length > 0 ? { projects } : {}), filters, namePattern };
+}
+
+/**
+ * @param {Group} group
+ * @param {RunContext} context
+ * @returns {Promise<TestCaseRecord[]>}
+ */
+async function runGroup({ projects, isPrivate, limitMinutes }, context) {
+  const network = isPrivate ? privateNetworkPrefix() : { argv: [] };
+  if (network.argv === undefined) return listSkipped(projects, network.reason, context);
+  console.log(`\n=== ${projects.join(', ')}${isPrivate ? ' (in a network of its own)' : ''}`);
+  const resultsFile = join(context.folder, `${projects.join('-')}.jsonl`);
+  const reporters = ['--reporter=default', '--reporter=./scripts/vitest-results.mjs'];
+  const argv = ['vitest', 'run', '--passWithNoTests', ...reporters, ...projectArgs(projects)];
+  const { namePattern } = context;
+  const env = {
+    ...context.env,
+    OXMEM_RESULTS_FILE: resultsFile,
+    OXMEM_NAME_PATTERN: namePattern,
+  };
+  if (namePattern !== undefined) argv.push(`--testNamePattern=${namePattern}`);
+  const { code, problem } = await runShown([...network.argv, ...argv, ...context.filters], {
+    cwd: repositoryRoot,
+    env,
+    timeoutMs: limitMinutes * 60_000,
+  });
+  const cases = readResults(resultsFile);
+  if (!cases.isComplete) {
+    cases.records.push(
+      failed(projects.join('+'), `vitest did not finish: ${problem ?? `exit code ${code}`}`),
+    );
+  } else if (code !== 0 && !cases.records.some(({ state }) => state === 'failed')) {
+    cases.records.push(failed(projects.join('+'), `vitest ended with exit code ${code}`));
+  }
+  const isWhole = context.filters.length === 0 && namePattern === undefined;
+  for (const project of isWhole ? projects : []) {
+    if (!cases.records.some((record) => record.project === project)) {
+      cases.records.push(failed(project, 'the project has no test'));
+    }
+  }
+  if (isPrivate) cases.records.push(...endStragglers(projects, resultsFile));
+  return cases.records;
+}
+
+/** @param {string[]} projects */
+function projectArgs(projects) {
+  return projects.map((name) => `--project=${name}`);
+}
+
+/**
+ * @param {string} file
+ * @returns {{ records: TestCaseRecord[], isComplete: boolean }}
+ */
+function readResults(file) {
+  if (!existsSync(file)) return { records: [], isComplete: false };
+  /** @type {import('./vitest-results.mjs').ResultLine[]} */
+  const lines = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  return {
+    records: lines.filter((line) => 'state' in line),
+    isComplete: lines.some((line) => 'end' in line),
+  };
+}
+
+/**
+ * Names the tests of projects that cannot run here, without running them.
+ *
+ * @param {string[]} projects
+ * @param {string} reason
+ * @param {RunContext} context
+ * @returns {Promise<TestCaseRecord[]>}
+ */
+async function listSkipped(projects, reason, { env, filters, namePattern, folder }) {
+  const isRequired = (env.OXMEM_REQUIRE ?? '')
+    .split(',')
+    .some((need) => /^(netns|all)$/.test(need));
+  if (isRequired) return [failed(projects.join('+'), `required by OXMEM_REQUIRE: ${reason}`)];
+  const resultsFile = join(folder, `${projects.join('-')}-names.jsonl`);
+  // No test has this name, so vitest loads the files and runs nothing of them, not even hooks.
+  const nothing = ['--reporter=./scripts/vitest-results.mjs', '--testNamePattern=$.^'];
+  const argv = ['vitest', 'run', '--passWithNoTests', ...nothing, ...projectArgs(projects)];
+  const result = await runCaptured([...argv, ...filters], {
+    cwd: repositoryRoot,
+    env: { ...env, OXMEM_RESULTS_FILE: resultsFile, OXMEM_NAME_PATTERN: namePattern },
+  });
+  const { records, isComplete } = readResults(resultsFile);
+  if (!isComplete) {
+    console.error(tail(result.output, 40));
+    records.push(failed(projects.join('+'), 'its tests could not be listed'));
+  }
+  return records.map((record) => (record.state === 'skipped' ? { ...record, reason } : record));
+}
+
+/**
+ * Nothing may be left behind: what a group's tests started and did not end is named, counted as a
+ * failure, and ended by its process id. They are known by the results file in their environment.
+ *
+ * @param {string[]} projects
+ * @param {string} resultsFile
+ * @returns {TestCaseRecord[]}
+ */
+function endStragglers(projects, resultsFile) {
+  const mark = `OXMEM_RESULTS_FILE=${resultsFile}\0`;
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) => {
+    try {
+      if (!`${readFileSync(`/proc/${pid}/environ`, 'utf8')}\0`.includes(mark)) return [];
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      process.kill(Number(pid), 'SIGKILL');
+      return [failed(projects.join('+'), `left running and ended: process ${pid}, ${command}`)];
+    } catch {
+      return []; // ended by itself meanwhile, or not ours to look at
+    }
+  });
+}
+
+/**
+ * @param {string} project
+ * @param {string} reason
+ * @returns {TestCaseRecord}
+ */
+function failed(project, reason) {
+  return { project, file: '', name: '(the run itself)', state: 'failed', durationMs: 0, reason };
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const startedMs = performance.now();
+  const progress = createProgress();
+  try {
+    const { env } = await bootstrap({ progress });
+    await provideTestTools(progress);
+    const cases = await runTests(env, process.argv.slice(2));
+    const seconds = (performance.now() - startedMs) / 1000;
+    process.exitCode = printReport(cases, { seconds }) ? 0 : 1;
+  } catch (error) {
+    printFailure(error);
+    console.log('0 passed, 1 failed, 0 skipped');
+    process.exitCode = 1;
+  }
+}

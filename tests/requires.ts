@@ -1,0 +1,149 @@
+/**
+ * Gates: what a test needs from the machine. A test that cannot run here is registered as skipped
+ * and carries its reason to the report at the end of `npm test`; it is never silently passed.
+ *
+ * `OXMEM_REQUIRE=netns,command:fio` (or `all`) turns the skip into a failure, for machines that must
+ * be able to run it.
+ */
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
+import { describe, it } from 'vitest';
+import { hasCommand, installRemedy } from '../scripts/debian-packages.mjs';
+import { isInPrivateNetwork } from './netns.ts';
+
+/**
+ * What a test can need:
+ *
+ * - `root`: user id 0, also inside a user namespace
+ * - `real-root`: user id 0 of the machine (to mount a block device, for instance)
+ * - `netns`: this process runs in a network namespace of its own and can make a second one
+ * - `raw-socket`: the capability CAP_NET_RAW
+ * - `nbd`: the kernel's NBD driver
+ * - `loop`: loop devices that may be mounted
+ * - `fuse`: FUSE mounts
+ * - `command:NAME`: the program NAME
+ */
+export type Need =
+  'root' | 'real-root' | 'netns' | 'raw-socket' | 'nbd' | 'loop' | 'fuse' | `command:${string}`;
+
+/**
+ * Says whether this machine has something.
+ *
+ * @param need what is asked for
+ * @returns why it is not there, in words for a person; undefined: it is there
+ */
+export function missingReason(need: Need): string | undefined {
+  if (need.startsWith('command:')) return missingCommand(need.slice('command:'.length));
+  return gates[need as keyof typeof gates]();
+}
+
+/**
+ * Says why a test cannot run here.
+ *
+ * @param needs all that it needs
+ * @returns the reasons in one line; undefined: it can run
+ */
+export function whyNot(needs: readonly Need[]): string | undefined {
+  const reasons = needs.map(missingReason).filter((reason) => reason !== undefined);
+  return reasons.length === 0 ? undefined : reasons.join('; ');
+}
+
+/**
+ * Like `describe`, for tests that need something of the machine. Where it is missing, neither hooks
+ * nor tests of the block run, and each test in it is reported as skipped with the reason.
+ *
+ * @param needs what all tests of the block need
+ * @param name as for `describe`
+ * @param define registers hooks and tests
+ */
+export function describeRequiring(needs: readonly Need[], name: string, define: () => void): void {
+  const reason = whyNot(needs);
+  if (reason === undefined) describe(name, define);
+  else if (isDemanded(needs)) describe(name, () => failForGood(reason));
+  else describe(name, { skip: true, meta: { skipReason: reason } }, define);
+}
+
+/**
+ * Like `it`, for one test that needs something of the machine.
+ *
+ * @param needs what the test needs
+ * @param name as for `it`
+ * @param test the test itself
+ * @param timeoutMs as for `it`
+ * @public
+ */
+export function itRequiring(
+  needs: readonly Need[],
+  name: string,
+  test: () => void | Promise<void>,
+  timeoutMs?: number,
+): void {
+  const timeout = timeoutMs === undefined ? {} : { timeout: timeoutMs };
+  const reason = whyNot(needs);
+  if (reason === undefined) it(name, timeout, test);
+  else if (isDemanded(needs)) describe(name, () => failForGood(reason));
+  else it(name, { ...timeout, skip: true, meta: { skipReason: reason } }, test);
+}
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Why a test was skipped; the report of `npm test` shows it. */
+    skipReason?: string;
+  }
+}
+
+function isDemanded(needs: readonly Need[]): boolean {
+  const demanded = new Set((process.env['OXMEM_REQUIRE'] ?? '').split(',').map((n) => n.trim()));
+  const isMissingOne = (need: Need): boolean =>
+    (demanded.has('all') || demanded.has(need)) && missingReason(need) !== undefined;
+  return needs.some(isMissingOne);
+}
+
+function failForGood(reason: string): void {
+  it('can run, as OXMEM_REQUIRE demands', () => {
+    throw new Error(reason);
+  });
+}
+
+function missingCommand(name: string): string | undefined {
+  return hasCommand(name) ? undefined : `${name} is not installed (${installRemedy([name])})`;
+}
+
+const gates = {
+  root: () => (process.getuid?.() === 0 ? undefined : 'needs root or a user namespace'),
+  'real-root': () => (isRealRoot() ? undefined : 'needs root of the machine'),
+  netns: () =>
+    isInPrivateNetwork() ? undefined : 'needs a network namespace of its own (run by npm test)',
+  'raw-socket': () =>
+    hasCapability(CAP_NET_RAW) ? undefined : 'needs CAP_NET_RAW (root, or a user namespace)',
+  nbd: () => {
+    if (!existsSync('/sys/module/nbd') && !existsSync('/dev/nbd0')) {
+      return 'the kernel has no nbd driver (sudo modprobe nbd max_part=8)';
+    }
+    return cannotOpen('/dev/nbd0');
+  },
+  loop: () => (isRealRoot() ? cannotOpen('/dev/loop-control') : 'needs root of the machine'),
+  fuse: () => missingCommand('fusermount3') ?? cannotOpen('/dev/fuse'),
+} satisfies Record<string, () => string | undefined>;
+
+/** Root inside a user namespace maps fewer than all user ids. */
+function isRealRoot(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  return /^\s*0\s+0\s+4294967295\s*$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
+}
+
+function hasCapability(bit: number): boolean {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(bit)) & 1n) === 1n;
+}
+
+function cannotOpen(device: string): string | undefined {
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK);
+    closeSync(openSync(device, 'r+'));
+    return undefined;
+  } catch (error) {
+    return `${device} cannot be opened (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`;
+  }
+}
+
+const CAP_NET_RAW = 13;
