@@ -27,7 +27,7 @@ function expectSentence(result: ProgramResult, code: number): string {
   return lines[0] ?? '';
 }
 
-describe('a wrong command line ends with exit code 2 and one sentence', () => {
+describe.concurrent('a wrong command line ends with exit code 2 and one sentence', () => {
   const good = ['--netdev=lo', `--mac=${MAC}`, '--size=1G'];
   /** What is given besides the required options, and what the sentence must name. */
   const driverCases: readonly (readonly [readonly string[], readonly string[]])[] = [

@@ -4,6 +4,7 @@ import {
   LinkHost,
   SECOND,
   SOURCE_MAC_OFFSET,
+  TLOE_HEADER_BYTES,
   dataFlits,
   flitsOfMtu,
   headerFrameType,
@@ -13,6 +14,7 @@ import {
   isMulticastMac,
   linkConfig,
   type Clock,
+  type FrameHead,
   type FrameRouter,
   type FrameTransport,
   type LinkConfig,
@@ -108,14 +110,15 @@ export class Endpoint implements FrameRouter, ConnectionOwner {
   }
 
   /** For the host: whose frame this is. */
-  route(now: Micros, bytes: Uint8Array, sourceOffset: number): LinkPort | undefined {
+  route(now: Micros, frame: FrameHead): LinkPort | undefined {
+    const { bytes, sourceOffset } = frame;
     const connection = this.#find(bytes, sourceOffset);
     if (connection !== undefined) {
       connection.lastHeardAt = now;
       return connection;
     }
     const source = bytes.subarray(sourceOffset, sourceOffset + 6);
-    if (!isOpening(bytes, sourceOffset, this.config.firstSequenceNumber) || isNobody(source)) {
+    if (!isOpening(frame, this.config.firstSequenceNumber) || isNobody(source)) {
       this.#stats.framesUnconnected++;
       return undefined;
     }
@@ -254,11 +257,9 @@ function largestAccessLog2(config: EndpointConfig, mtuBytes: number): number {
   return log2;
 }
 
-/**
- * Whether the frame whose source address stands at `sourceOffset` is an Open with the number that
- * Opens have. The rest of the frame is the link's to check.
- */
-function isOpening(bytes: Uint8Array, sourceOffset: number, firstNumber: number): boolean {
+/** Whether a frame is an Open with the number that Opens have; the rest is the link's to check. */
+function isOpening({ bytes, sourceOffset, lengthBytes }: FrameHead, firstNumber: number): boolean {
+  if (lengthBytes < ETHERNET_HEADER_BYTES + TLOE_HEADER_BYTES) return false;
   const at = sourceOffset - SOURCE_MAC_OFFSET + ETHERNET_HEADER_BYTES;
   const high =
     ((bytes[at] as number) << 24) |

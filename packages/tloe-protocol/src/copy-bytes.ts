@@ -25,7 +25,7 @@ export function copyBytes(
 
 /**
  * Copies `length` bytes and reverses every group of eight: data order `spec`, in which the byte at
- * the lowest address travels last. OmniXtend 1.0.3 §3.3, figures 25-30.
+ * the lowest address travels last. OmniXtend 1.0.3 figures 25-30.
  *
  * `length` and both offsets are multiples of 8.
  */

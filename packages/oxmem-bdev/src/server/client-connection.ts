@@ -11,6 +11,7 @@ import {
 } from '@oxmem/nbd-protocol';
 import type { Alarm, Clock, Micros } from '@oxmem/tloe-protocol';
 
+import { systemCode } from '../errors.ts';
 import { readIntoBuffer, type ByteSink } from './byte-source.ts';
 
 /** What a client connection serves and within which bounds. */
@@ -26,6 +27,8 @@ export interface ConnectionEnd {
   readonly reason: CloseReason;
   /** One sentence, harmless characters only. */
   readonly text: string;
+  /** Clients leave in this way every day. */
+  readonly isOrdinary: boolean;
 }
 
 /**
@@ -77,7 +80,7 @@ export class ClientConnection implements ConnectionHost, ByteSink {
     this.#socket.setKeepAlive(true, KEEP_ALIVE_MILLIS);
     this.#socket.on('end', () => this.#nbd.endInput());
     // 'close' follows and says the rest.
-    this.#socket.on('error', (error) => this.#nbd.abort(`the socket failed: ${error.message}`));
+    this.#socket.on('error', (error) => this.#onSocketError(error));
     this.#socket.on('close', () => this.#onSocketClosed());
     this.#schedule();
   }
@@ -113,7 +116,8 @@ export class ClientConnection implements ConnectionHost, ByteSink {
   }
 
   onClose(reason: CloseReason, text: string): void {
-    this.#end = { reason, text };
+    const isOrdinary = IN_GOOD_ORDER.has(reason) || text === CLIENT_GONE;
+    this.#end = { reason, text, isOrdinary };
     this.#handshakeAlarm.close();
     if (IN_GOOD_ORDER.has(reason)) this.#socket.destroySoon();
     else this.#socket.destroy();
@@ -177,9 +181,16 @@ export class ClientConnection implements ConnectionHost, ByteSink {
     this.#writeBatch();
   }
 
+  /** A client that leaves without reading its last answers (nbdinfo does) is no error. */
+  #onSocketError(error: Error): void {
+    const code = systemCode(error);
+    const isGone = code === 'EPIPE' || code === 'ECONNRESET';
+    this.#nbd.abort(isGone ? CLIENT_GONE : `the socket failed: ${error.message}`);
+  }
+
   #onSocketClosed(): void {
     this.#isSocketClosed = true;
-    this.#nbd.abort('the client is gone');
+    this.#nbd.abort(CLIENT_GONE);
     this.#tellIfGone();
   }
 
@@ -193,6 +204,7 @@ export class ClientConnection implements ConnectionHost, ByteSink {
 const INPUT_BYTES = 256 * 1024;
 /** Stretches of bytes handed to the socket in one call. */
 const WINDOWS = 64;
+const CLIENT_GONE = 'the client is gone';
 const KEEP_ALIVE_MILLIS = 60_000;
 /** After these, everything that the client should have has been written. */
 const IN_GOOD_ORDER: ReadonlySet<CloseReason> = new Set<CloseReason>([

@@ -124,16 +124,7 @@ export class NbdServer {
     this.#connections.add(connection);
   }
 
-  #logEnd(number: number, { reason, text }: ConnectionEnd): void {
-    const isQuiet = QUIET_ENDS.has(reason);
-    this.#options.logger[isQuiet ? 'debug' : 'warn'](`client ${number} closed: ${text}`);
+  #logEnd(number: number, { text, isOrdinary }: ConnectionEnd): void {
+    this.#options.logger[isOrdinary ? 'debug' : 'warn'](`client ${number} closed: ${text}`);
   }
 }
-
-/** Ways in which clients leave every day. */
-const QUIET_ENDS: ReadonlySet<string> = new Set<ConnectionEnd['reason']>([
-  'disconnected',
-  'aborted',
-  'inputEnded',
-  'shutdown',
-]);

@@ -34,10 +34,19 @@ export interface LinkPort {
 /** Decides which link a frame belongs to. */
 export interface FrameRouter {
   /**
-   * The port for frames whose source MAC address stands at `sourceOffset`; undefined if there is
-   * none. May add one to the host.
+   * The port for frames of this sender; undefined if there is none. May add one to the host. `frame`
+   * is used again for the next frame.
    */
-  route(now: Micros, bytes: Uint8Array, sourceOffset: number): LinkPort | undefined;
+  route(now: Micros, frame: FrameHead): LinkPort | undefined;
+}
+
+/** What a router may look at: a frame whose EtherType and destination have been checked. */
+export interface FrameHead {
+  bytes: Uint8Array;
+  /** Where the source MAC address stands. */
+  sourceOffset: number;
+  /** The whole frame, MAC header included; as little as 14. */
+  lengthBytes: number;
 }
 
 /**
@@ -57,6 +66,7 @@ export class LinkHost {
   readonly #alarm: Alarm;
   readonly #ports: LinkPort[] = [];
   readonly #descriptors = new Int32Array(2 * TRANSMIT_BATCH);
+  readonly #head: FrameHead = { bytes: new Uint8Array(), sourceOffset: 0, lengthBytes: 0 };
   #isPumping = false;
   #isWoken = false;
   #isBlocked = false;
@@ -140,7 +150,11 @@ export class LinkHost {
     const reason = this.#checkHeader(bytes, offset, length);
     const source = offset + SOURCE_MAC_OFFSET;
     if (reason === RejectReason.none) {
-      const port = this.#router.route(now, bytes, source);
+      const head = this.#head;
+      head.bytes = bytes;
+      head.sourceOffset = source;
+      head.lengthBytes = length;
+      const port = this.#router.route(now, head);
       if (port !== undefined) return port;
       (this.stats.rejected[RejectReason.foreignSource] as number)++;
       this.stats.heardForeign(bytes, source);
@@ -192,7 +206,7 @@ export class LinkHost {
   #drain(now: Micros, port: LinkPort): void {
     const { link, client } = port;
     client.pump(now);
-    while (!this.#isBlocked) {
+    while (!this.#isBlocked && !this.#isClosed) {
       const count = link.gather(now, this.#descriptors);
       if (count === 0) break;
       const region = link.transmitRegion;

@@ -9,7 +9,13 @@ import type { Micros } from '../units.ts';
 import { isMacAt } from '../wire/ethernet.ts';
 import type { Clock } from './clock.ts';
 import type { FrameTransport } from './frame-transport.ts';
-import { LinkHost, type FrameRouter, type LinkClient, type LinkPort } from './link-host.ts';
+import {
+  LinkHost,
+  type FrameHead,
+  type FrameRouter,
+  type LinkClient,
+  type LinkPort,
+} from './link-host.ts';
 
 /** Settings of a connection to a memory endpoint. */
 export interface RemoteMemoryConfig {
@@ -138,7 +144,7 @@ export class RemoteMemory implements LinkClient, FrameRouter {
     });
   }
 
-  route(_now: Micros, bytes: Uint8Array, sourceOffset: number): LinkPort | undefined {
+  route(_now: Micros, { bytes, sourceOffset }: FrameHead): LinkPort | undefined {
     return isMacAt(bytes, sourceOffset, this.#config.peerMac) ? this.#port : undefined;
   }
 

@@ -4,7 +4,7 @@ import type { PeerProfile } from './peer-profile.ts';
 
 /**
  * Decides when an acknowledgement needs a frame of its own, and when that frame says NAK.
- * Any numbered frame that leaves carries the acknowledgement for free; OmniXtend 1.0.3 §4.2.
+ * Any numbered frame that leaves carries the acknowledgement for free; OmniXtend 1.0.3 §4.
  */
 export class AckPolicy {
   /** An AckOnly frame must leave with the next batch. */

@@ -1,6 +1,6 @@
 import { HALF_SEQUENCE_SPACE, sequenceAfter, sequenceDistance } from './sequence-number.ts';
 
-/** Where a received frame stands in the order of numbers. OmniXtend 1.0.3 §4.2. */
+/** Where a received frame stands in the order of numbers. OmniXtend 1.0.3 §4. */
 export type Arrival = 'expected' | 'duplicate' | 'ahead';
 
 /** The receiving side's count of frames. */

@@ -9,14 +9,15 @@ export interface RetransmitLimits {
 
 export const DEFAULT_RETRANSMIT_LIMITS: RetransmitLimits = {
   initialMicros: 100 * MILLISECOND,
-  minimumMicros: 10 * MILLISECOND,
+  // Shorter than a peer's pause for breath (garbage, a busy disk) means resending for nothing.
+  minimumMicros: 30 * MILLISECOND,
   maximumMicros: 1_000 * MILLISECOND,
 };
 
 /**
  * Round-trip estimate and retransmission time-out: smoothed time plus four deviations, doubled at
  * each time-out without progress (the method of RFC 6298). The specification suggests twice the
- * round trip; OmniXtend 1.0.3 §4.3.
+ * round trip; OmniXtend 1.0.3 §4.
  */
 export class RoundTrip {
   readonly #limits: RetransmitLimits;

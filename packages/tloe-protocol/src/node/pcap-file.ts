@@ -17,7 +17,7 @@ export interface PcapFileOptions {
   readonly clock: Clock;
   /** Microseconds from the start of 1970 to the clock's zero. Default 0. */
   readonly originUnixMicros?: Micros;
-  /** Memory for frames not yet on disk, in two halves. Default 1 MiB. */
+  /** Memory for frames not yet on disk, in two halves. Default 32 MiB. */
   readonly bufferBytes?: number;
   /** The most bytes kept of a frame. Default 65 535. */
   readonly snapLengthBytes?: number;
@@ -179,7 +179,7 @@ function fileOf(handle: FileHandle): CaptureFile {
   };
 }
 
-const DEFAULT_BUFFER_BYTES = 1024 * 1024;
+const DEFAULT_BUFFER_BYTES = 32 * 1024 * 1024;
 const DEFAULT_SNAP_LENGTH_BYTES = 65_535;
 /** A piece worth a write. */
 const FLUSH_BYTES = 64 * 1024;

@@ -2,7 +2,13 @@ import { ByteRegion } from '../byte-region.ts';
 import { copyBytes } from '../copy-bytes.ts';
 import type { Clock } from '../host/clock.ts';
 import type { FrameTransport } from '../host/frame-transport.ts';
-import { LinkHost, type FrameRouter, type LinkClient, type LinkPort } from '../host/link-host.ts';
+import {
+  LinkHost,
+  type FrameHead,
+  type FrameRouter,
+  type LinkClient,
+  type LinkPort,
+} from '../host/link-host.ts';
 import { linkConfig, type LinkConfig } from '../link/link-config.ts';
 import type { LinkEvent } from '../link/link-events.ts';
 import { Link } from '../link/link.ts';
@@ -82,7 +88,7 @@ export class MemoryPeer implements FrameRouter, LinkClient {
     this.host.start();
   }
 
-  route(_now: Micros, bytes: Uint8Array, sourceOffset: number): LinkPort | undefined {
+  route(_now: Micros, { bytes, sourceOffset }: FrameHead): LinkPort | undefined {
     return isMacAt(bytes, sourceOffset, this.link.config.peerMac) ? this.#port : undefined;
   }
 

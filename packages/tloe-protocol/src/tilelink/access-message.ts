@@ -3,7 +3,7 @@ import { copyBytes, copyReversed } from '../copy-bytes.ts';
 import type { Link } from '../link/link.ts';
 import { Channel, OpcodeA, messageFlits } from '../wire/channel.ts';
 import { MessageFields, writeMessageHead } from '../wire/tilelink-message.ts';
-import { AccessKind, type Access } from './access-table.ts';
+import { AccessKind, type Access, type AccessTable } from './access-table.ts';
 import { maskBitOfWireByte, wireByteOfLane } from './data-order.ts';
 import { RequestKind } from './memory-request.ts';
 import { WORD_BYTES } from './split.ts';
@@ -25,18 +25,19 @@ const OPCODES: Readonly<Record<AccessKind, number>> = {
 export class AccessMessages {
   readonly #link: Link;
   readonly #isReversed: boolean;
+  readonly #table: AccessTable;
   readonly #scratch: ByteRegion;
   readonly #fields: MessageFields = new MessageFields();
 
-  /** @param scratch  a word for each access, where merging happens */
-  constructor(link: Link, isReversed: boolean, scratch: ByteRegion) {
+  constructor(link: Link, isReversed: boolean, table: AccessTable) {
     this.#link = link;
     this.#isReversed = isReversed;
-    this.#scratch = scratch;
+    this.#table = table;
+    this.#scratch = table.scratch;
     this.#fields.channel = Channel.A;
   }
 
-  /** Writes the access's message into a frame; false if credits or window do not allow it now. */
+  /** Writes the access's message into a frame, under a new source; false if credits or window do not allow it now. */
   send(access: Access): boolean {
     const fields = this.#fields;
     fields.opcode = OPCODES[access.kind];
@@ -44,6 +45,7 @@ export class AccessMessages {
     const flits = messageFlits(Channel.A, fields.opcode, access.sizeLog2);
     const offset = this.#link.reserve(Channel.A, flits);
     if (offset < 0) return false;
+    this.#table.renewSource(access);
     fields.source = access.source;
     fields.addressHigh = access.addressHigh;
     fields.addressLow = access.addressLow;

@@ -101,6 +101,16 @@ export class AccessTable {
     return access;
   }
 
+  /** The access that was taken last was not used: it is the next one again. */
+  putBack(access: Access): void {
+    access.kind = AccessKind.free;
+    access.request = undefined;
+    access.lock = undefined;
+    this.#freeHead = (this.#freeHead - 1) & (this.capacity - 1);
+    this.#free[this.#freeHead] = access.index;
+    this.#freeCount++;
+  }
+
   /** Gives the access a source that was not used for long. */
   renewSource(access: Access): void {
     const uses = (this.#uses[access.index] as number) + 1;

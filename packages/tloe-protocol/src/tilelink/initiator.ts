@@ -73,7 +73,7 @@ export class Initiator implements MessageReceiver {
   attach(link: Link): void {
     this.#link = link;
     const isReversed = this.config.dataOrder === 'spec';
-    this.#messages = new AccessMessages(link, isReversed, this.#table.scratch);
+    this.#messages = new AccessMessages(link, isReversed, this.#table);
     this.#probes = new ProbeResponder(link);
   }
 
@@ -231,7 +231,7 @@ export class Initiator implements MessageReceiver {
     access.request = request;
     access.lock = request.lock;
     if (!this.#send(access)) {
-      this.#table.give(access);
+      this.#table.putBack(access);
       return false;
     }
     if (request.lock !== undefined) this.#locks.hold(request.lock);
@@ -242,7 +242,6 @@ export class Initiator implements MessageReceiver {
   }
 
   #send(access: Access): boolean {
-    this.#table.renewSource(access);
     if (!(this.#messages as AccessMessages).send(access)) return false;
     access.sentAt = this.#now;
     this.stats.accessesIssued++;

@@ -40,6 +40,9 @@ export const DEFAULT_RESPONDER_CONFIG: ResponderConfig = {
 /** A frame holds no more messages than this. */
 const MESSAGES_PER_FRAME = 64;
 
+/** Largest parameter of each opcode of channel A. TileLink 1.8.0 table 8.3 and §7. */
+const MAX_PARAMS = [0, 0, 4, 3, 0, 1, 2, 2] as const;
+
 /** Cap "nothing", the parameter of a Grant that grants nothing. TileLink 1.8.0 table 8.3. */
 const PARAM_TO_N = 2;
 
@@ -129,7 +132,8 @@ export class Responder implements MessageReceiver {
     const offset = this.#locate(message, length);
     answer.param = 0;
     answer.sink = 0;
-    answer.isDenied = offset < 0 || message.corrupt;
+    const isUnknown = message.param > (MAX_PARAMS[message.opcode] as number);
+    answer.isDenied = offset < 0 || message.corrupt || isUnknown;
     answer.isCorrupt = false;
     answer.memoryOffset = -1;
     answer.oldValue = undefined;
@@ -161,6 +165,7 @@ export class Responder implements MessageReceiver {
 
   #serveGet(answer: Answer, offset: number, length: number): void {
     this.stats.gets++;
+    if (!this.#fits(length)) answer.isDenied = true;
     answer.memoryOffset = offset;
     this.#noteDataAnswer(answer, length);
     if (!answer.isDenied) this.stats.bytesRead += length;
@@ -204,24 +209,27 @@ export class Responder implements MessageReceiver {
     if (!answer.isDenied) return;
     this.stats.denied++;
     answer.memoryOffset = -1;
-    // An answer that no frame can hold is refused without data rather than not at all.
-    const most = this.#link?.maxMessageFlits ?? 0;
-    if (1 + length / 8 <= most) return;
+    if (this.#fits(length)) return;
+    // What no frame can hold is refused without data rather than not at all.
     answer.opcode = OpcodeD.accessAck;
     answer.isCorrupt = false;
   }
 
-  /** Channel C: a Release is taken and acknowledged; nothing else is expected. */
+  /** Whether a frame of this link can carry an answer with so many bytes. */
+  #fits(length: number): boolean {
+    return 1 + length / 8 <= (this.#link?.maxMessageFlits ?? 0);
+  }
+
+  /**
+   * Channel C: a Release is acknowledged. Its data is dropped: nothing was granted that could have
+   * been changed.
+   */
   #takeRelease(message: MessageView, answer: Answer): boolean {
-    const hasData = message.opcode === OpcodeC.releaseData;
-    if (!hasData && message.opcode !== OpcodeC.release) {
+    if (message.opcode !== OpcodeC.release && message.opcode !== OpcodeC.releaseData) {
       this.stats.unexpected++;
       return false;
     }
     this.stats.others++;
-    const length = 2 ** message.sizeLog2;
-    const offset = this.#locate(message, length);
-    if (hasData && offset >= 0) this.#memory.write(offset, length, message);
     answer.opcode = OpcodeD.releaseAck;
     answer.param = 0;
     answer.isDenied = false;

@@ -1,5 +1,5 @@
 /**
- * The TLoE frame header: one 64-bit word, handled as two 32-bit halves. OmniXtend 1.0.3 §3.1,
+ * The TLoE frame header: one 64-bit word, handled as two 32-bit halves. OmniXtend 1.0.3 §3,
  * figure 9, with the message type of the 1.1 proposal in bits 60:57 (reserved, zero, in 1.0.3).
  *
  * ```
