@@ -133,12 +133,14 @@ async function undoAll() {
   }
 }
 
-let isStopping = false;
+/** @type {Promise<void> | undefined} */
+let stopping;
 
 /** Ends early but in good order. */
 function stopEarly() {
-  isStopping = true;
-  void undoAll().then(() => process.exit(EXIT_INTERRUPTED));
+  stopping ??= undoAll();
+  // A row may have gone on meanwhile and begun something.
+  void stopping.then(undoAll).then(() => process.exit(EXIT_INTERRUPTED));
 }
 
 process.once('SIGINT', stopEarly);
@@ -150,7 +152,9 @@ try {
   exitCode = await main();
 } catch (error) {
   // Who stops early takes the programs away under the running row.
-  if (!isStopping) printFailure(error);
+  if (stopping === undefined) printFailure(error);
 }
+// While stopping, what is being undone must not be cut off; what was begun meanwhile is undone too.
+await stopping;
 await undoAll();
-process.exit(isStopping ? EXIT_INTERRUPTED : exitCode);
+process.exit(stopping === undefined ? exitCode : EXIT_INTERRUPTED);

@@ -12,11 +12,11 @@ import { Child } from './children.mjs';
  */
 
 const READY_MILLIS = 15_000;
-const { resolve } = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 const programs = {
-  driver: join(dirname(resolve('oxmem-bdev/package.json')), 'bin', 'oxmem-bdev.js'),
+  driver: join(dirname(require.resolve('oxmem-bdev/package.json')), 'bin', 'oxmem-bdev.js'),
   endpoint: join(
-    dirname(resolve('@oxmem/sim-endpoint/package.json')),
+    dirname(require.resolve('@oxmem/sim-endpoint/package.json')),
     'bin',
     'oxmem-sim-endpoint.js',
   ),

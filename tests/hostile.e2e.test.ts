@@ -44,7 +44,7 @@ const MALFORMED: Readonly<Record<string, readonly Omit<HandmadeFrame, 'to' | 'fr
 interface Counters {
   readonly rejected: Readonly<Record<string, number>>;
   /** Of the raw socket. */
-  readonly transport?: Readonly<Record<string, number>>;
+  readonly socket?: Readonly<Record<string, number>>;
   readonly connections?: Readonly<Record<string, number>>;
 }
 
@@ -118,10 +118,10 @@ describeRequiring(['netns', 'raw-socket'], 'a frame that nobody asked for', () =
     const [slightly, much] = [1518, 3014].map((n) => makeFrame({ ...addresses, lengthBytes: n }));
     await sendDuringLoad([slightly!, much!]);
     await driver.program.stop();
-    const { rejected, transport } = lastCounters(await endpoint.stop());
+    const { rejected, socket } = lastCounters(await endpoint.stop());
     expect(rejected).toEqual({ tooLong: ROUNDS });
     // What does not fit into a slot is dropped below the endpoint, and counted there.
-    expect(transport).toMatchObject({ receiveTruncated: ROUNDS });
+    expect(socket).toMatchObject({ receiveTruncated: ROUNDS });
   });
 
   it('does nothing when its EtherType is another or it is for somebody else', async () => {

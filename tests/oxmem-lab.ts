@@ -111,8 +111,22 @@ export class OxmemLab {
     ]);
     const driver = { program, socketPath, pidFile, uri: `nbd+unix:///?socket=${socketPath}` };
     this.#drivers.push(driver);
-    if (isReadyAwaited) await program.waitFor('stdout', /^ready: .*$/m);
+    if (isReadyAwaited) await this.#waitUntilReady(program);
     return driver;
+  }
+
+  /** What the endpoint has to say is half of the story when a driver does not get ready. */
+  async #waitUntilReady(program: LabProgram): Promise<void> {
+    try {
+      await program.waitFor('stdout', /^ready: .*$/m);
+    } catch (error) {
+      const others = this.#programs.filter((other) => other !== program);
+      const said = others.map((other) => {
+        const state = other.end === undefined ? 'runs' : 'has ended';
+        return `${other.describe()} ${state}:\n${other.stdout}${other.stderr}`;
+      });
+      throw new Error([(error as Error).message, ...said].join('\n'), { cause: error });
+    }
   }
 
   /** The command line of a driver without an export. */

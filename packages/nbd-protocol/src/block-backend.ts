@@ -92,6 +92,12 @@ export abstract class BlockRequest {
   }
 
   /**
+   * Whether the client has gone or has ended its stream, so that it hardly waits for the result: a
+   * backend at work on something long (4 GiB of zeros) should stop and complete with an error.
+   */
+  abstract get isAbandoned(): boolean;
+
+  /**
    * Ends the request; to be called exactly once.
    *
    * @param error  0 for success; for a Read this means that all `length` bytes are in the buffer

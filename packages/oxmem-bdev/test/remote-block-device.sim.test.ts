@@ -72,6 +72,17 @@ describe('long zeroings', () => {
     expect(rig.zeroesInFlight).toBe(0);
   });
 
+  it('stop when the client has gone, after the pieces in flight', async () => {
+    const rig = await openRig({ sizeBytes: 2 ** 33 });
+    const zeroing = new TestRequest(WriteZeroes, 0, 2 ** 32 - 1);
+    start(rig, zeroing);
+    rig.clock.advanceBy(10_000);
+    zeroing.isAbandoned = true;
+    rig.clock.advanceBy(20_000);
+    expect(zeroing.error).toBe(NbdErrno.ESHUTDOWN);
+    expect(rig.zeroesInFlight).toBe(0);
+  });
+
   it('stop at the first piece that is refused, and fail once', async () => {
     const rig = await openRig({ sizeBytes: 2 ** 26, servedBytes: 2 ** 20 });
     const zeroings = [0, 1].map(() => new TestRequest(WriteZeroes, 0, 2 ** 26));

@@ -4,6 +4,8 @@ import { BlockCommand, BlockRequest, type NbdErrno } from '@oxmem/nbd-protocol';
 export class TestRequest extends BlockRequest {
   error: NbdErrno | undefined = undefined;
   text = '';
+  /** Whether the client has gone. */
+  override isAbandoned = false;
 
   constructor(command: BlockCommand, offset: number, length: number) {
     // Zeroing needs no buffer, and 4 GiB of one would be a lot.

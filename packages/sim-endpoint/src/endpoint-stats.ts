@@ -1,10 +1,4 @@
-import {
-  type HostStats,
-  LinkStats,
-  REJECT_REASON_NAMES,
-  RejectReason,
-  ResponderStats,
-} from '@oxmem/tloe-protocol';
+import { type HostStats, LinkStats, ResponderStats, rejectedByName } from '@oxmem/tloe-protocol';
 
 /** Counters of what becomes of connections. */
 export class ConnectionStats {
@@ -65,18 +59,13 @@ export function snapshotOf(
   connections: ConnectionStats,
   connectionsOpen: number,
 ): EndpointStats {
-  const rejected: Record<string, number> = {};
-  REJECT_REASON_NAMES.forEach((name, reason) => {
-    const count = (host.rejected[reason] as number) + (totals.link.rejected[reason] as number);
-    if (reason !== RejectReason.none && count > 0) rejected[name] = count;
-  });
   const { rejected: _, ...link } = totals.link;
   return {
     connectionsOpen,
     connections: Object.assign(new ConnectionStats(), connections),
     framesReceived: host.framesReceived,
     framesSent: host.framesSent,
-    rejected,
+    rejected: rejectedByName(host.rejected, totals.link.rejected),
     link,
     responder: totals.responder,
   };

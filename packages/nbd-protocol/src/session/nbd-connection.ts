@@ -250,7 +250,7 @@ export class NbdConnection implements TransmissionOwner {
     this.move('endBegan');
     const wasBusy = this.busy;
     this.busy = true;
-    this.transmission?.endInput();
+    this.transmission?.endInput(reason === 'inputEnded');
     this.busy = wasBusy;
     if (!this.busy) this.settle();
   }

@@ -31,6 +31,8 @@ export type ReplyShape = (typeof ReplyShape)[keyof typeof ReplyShape];
 
 /** Who hears of completions. */
 export interface SlotOwner {
+  /** The client has gone, or will send nothing more: see `BlockRequest.isAbandoned`. */
+  readonly isClientLeaving: boolean;
   slotCompleted(slot: RequestSlot, error: NbdErrno, text: string): void;
 }
 
@@ -80,6 +82,10 @@ export class RequestSlot extends BlockRequest {
     super(buffer);
     this.owner = owner;
     this.primary = this;
+  }
+
+  override get isAbandoned(): boolean {
+    return this.owner.isClientLeaving;
   }
 
   override complete(error: NbdErrno, text = ''): void {

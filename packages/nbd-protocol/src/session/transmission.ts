@@ -78,6 +78,8 @@ export class Transmission {
   private resumeAnnounced = false;
   private inputEnded = false;
   private abandoned = false;
+  /** @internal See `SlotOwner`. */
+  isClientLeaving: boolean = false;
   private violation: TransmissionFailure | undefined = undefined;
   private sawDisconnect = false;
 
@@ -150,9 +152,14 @@ export class Transmission {
     return taken;
   }
 
-  /** No more bytes; what is incomplete is dropped, what is parked goes on when it can. */
-  endInput(): void {
+  /**
+   * No more bytes; what is incomplete is dropped, what is parked goes on when it can.
+   *
+   * @param isLeaving  the client ended its stream without saying so, and is probably gone
+   */
+  endInput(isLeaving: boolean): void {
     this.inputEnded = true;
+    this.isClientLeaving = isLeaving;
     this.input.hide();
     if (!this.isRunning) this.run();
   }
@@ -176,6 +183,7 @@ export class Transmission {
   /** The connection is over: lets go of everything that the backend does not have. */
   abandon(): void {
     this.abandoned = true;
+    this.isClientLeaving = true;
     this.phase = Phase.Stopped;
     this.output.clear();
     this.pool.reclaimAll();

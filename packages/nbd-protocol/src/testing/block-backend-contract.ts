@@ -205,6 +205,10 @@ class ContractRequest extends BlockRequest {
   error: NbdErrno = NbdErrno.OK;
   text = '';
 
+  override get isAbandoned(): boolean {
+    return false;
+  }
+
   override complete(error: NbdErrno, text = ''): void {
     this.completions++;
     assert(this.completions === 1, 'a request is completed exactly once');

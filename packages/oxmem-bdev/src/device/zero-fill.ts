@@ -73,9 +73,11 @@ export class ZeroFill implements RequestOwner {
     this.#isIssuing = true;
     while (this.#count > 0 && this.#free.length > 0) {
       const block = this.#takeFirst();
+      // Whoever asked for 4 GiB of zeros and left shall not keep the wire busy for a minute.
+      if (block.isAbandoned) block.backendData ??= MemoryStatus.closed;
       if (block.backendData === undefined) this.#issuePiece(block);
       else {
-        // A piece failed: nothing more is issued, and the last piece in flight ends the request.
+        // It failed: nothing more is issued, and the last piece in flight ends the request.
         block.backendTag = block.length;
         if (block.backendCount === 0) this.#finish(block);
       }

@@ -31,6 +31,8 @@ export function createLogger(
     colorize: process.stderr.isTTY && process.env['NO_COLOR'] === undefined,
     translateTime: 'SYS:yyyy-mm-dd HH:MM:ss.l',
     singleLine: true,
+    // For machines; the sentence has what a person wants.
+    ignore: 'counters',
   });
   return pino(settings, text);
 }

@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs';
 
-import { formatAddress, formatDuration, formatMac } from '@oxmem/tloe-protocol/text';
+import { formatAddress, formatMac } from '@oxmem/tloe-protocol/text';
 
 import type { Options } from '../cli/options.ts';
 import { composeDriver, type Driver, type DriverPorts } from '../compose.ts';
 import { describeSilence, silenceFacts } from '../endpoint/silence.ts';
 import { DriverError, systemCode } from '../errors.ts';
 import { formatListenAddress } from '../server/listen-address.ts';
+import { logSummary } from '../observe/summary.ts';
 import { notifyReady } from './service-manager.ts';
 import { shutDown } from './shutdown.ts';
 import type { StopRequest } from './stop-request.ts';
@@ -122,7 +123,5 @@ async function endDriver(
     },
   };
   await shutDown(parts, isAnnounced ? ports.print : () => {});
-  const { stats } = memory.initiator;
-  const trip = formatDuration(Math.round(memory.link.roundTripMicros));
-  ports.logger.debug(`${stats.requestsCompleted} requests done, round trip ${trip}`);
+  logSummary(ports.logger, driver);
 }

@@ -38,3 +38,16 @@ export type RejectReason = (typeof RejectReason)[keyof typeof RejectReason];
 
 /** Name of each reason, indexed by its number; the names of the counters. */
 export const REJECT_REASON_NAMES: readonly string[] = Object.keys(RejectReason);
+
+/**
+ * Adds up counters of dropped frames, as hosts and links keep them, by the reasons' names; reasons
+ * that never occurred are left out.
+ */
+export function rejectedByName(...counters: readonly Float64Array[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  REJECT_REASON_NAMES.forEach((name, reason) => {
+    const count = counters.reduce((sum, each) => sum + (each[reason] as number), 0);
+    if (reason !== RejectReason.none && count > 0) sums[name] = count;
+  });
+  return sums;
+}

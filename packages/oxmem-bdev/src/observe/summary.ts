@@ -1,0 +1,41 @@
+import type { RawSocketCounters } from '@oxmem/rawsock';
+import { formatDuration, rejectedByName, type RemoteMemory } from '@oxmem/tloe-protocol';
+
+import type { RemoteBlockDevice } from '../device/remote-block-device.ts';
+import type { Logger } from './logger.ts';
+
+/** What a summary is made of. */
+export interface SummarySource {
+  readonly memory: RemoteMemory;
+  readonly device: RemoteBlockDevice;
+  readonly socket: { counters(): RawSocketCounters };
+  readonly capture: { readonly framesDropped: number } | undefined;
+}
+
+/** The last line of the log: what was done in all, and what was dropped and why. */
+export function logSummary(logger: Logger, source: SummarySource): void {
+  const { memory, device, socket, capture } = source;
+  if (capture !== undefined && capture.framesDropped > 0) {
+    logger.warn(`the capture misses ${capture.framesDropped} frames: the disk could not keep up`);
+  }
+  const { rejected: _, ...link } = memory.link.stats;
+  const counters = {
+    framesReceived: memory.host.stats.framesReceived,
+    framesSent: memory.host.stats.framesSent,
+    rejected: rejectedByName(memory.host.stats.rejected, memory.link.stats.rejected),
+    requests: device.stats,
+    initiator: memory.initiator.stats,
+    link,
+    socket: socket.counters(),
+    roundTripMicros: Math.round(memory.link.roundTripMicros),
+  };
+  const text = [
+    `${device.stats.reads} reads of ${device.stats.bytesRead} bytes`,
+    `${device.stats.writes} writes of ${device.stats.bytesWritten} bytes`,
+    `${memory.initiator.stats.requestsFailed} failed`,
+    `${counters.framesReceived} frames received, ${counters.framesSent} sent`,
+    `${link.framesResent} resent`,
+    `round trip ${formatDuration(counters.roundTripMicros)}`,
+  ];
+  logger.info({ counters }, text.join(', '));
+}
