@@ -6,15 +6,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProgram } from './lab-program.ts';
 import type { ProgramResult } from './lab-program.ts';
 import { NbdSocketClient } from './nbd-socket-client.ts';
-import { OxmemLab, SHUTDOWN_LINES } from './oxmem-lab.ts';
+import {
+  OxmemLab,
+  SHUTDOWN_LINES,
+  driverCommand as driver,
+  endpointCommand as endpoint,
+} from './oxmem-lab.ts';
 import { describeRequiring, itRequiring } from './requires.ts';
 
 const root = join(import.meta.dirname, '..');
-const driver = [process.execPath, join(root, 'packages', 'oxmem-bdev', 'bin', 'oxmem-bdev.js')];
-const endpoint = [
-  process.execPath,
-  join(root, 'packages', 'sim-endpoint', 'bin', 'oxmem-sim-endpoint.js'),
-];
 const MAC = '04:00:00:00:00:01';
 
 /** One line on standard error that is one sentence, nothing on standard output, no stack. */

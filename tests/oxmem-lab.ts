@@ -5,18 +5,24 @@
  * `close` stops everything in good order and throws when something was left behind.
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LabProgram } from './lab-program.ts';
 import type { ProgramResult } from './lab-program.ts';
 import { openVethLab } from './netns.ts';
 import type { LabInterface, VethLab } from './netns.ts';
 
-const packages = join(import.meta.dirname, '..', 'packages');
-const driverCommand = [process.execPath, join(packages, 'oxmem-bdev', 'bin', 'oxmem-bdev.js')];
-const endpointCommand = [
+const { resolve } = createRequire(import.meta.url);
+
+/** The commands as they are started: node with the file in the package's bin folder. */
+export const driverCommand: readonly string[] = [
   process.execPath,
-  join(packages, 'sim-endpoint', 'bin', 'oxmem-sim-endpoint.js'),
+  join(dirname(resolve('oxmem-bdev/package.json')), 'bin', 'oxmem-bdev.js'),
+];
+export const endpointCommand: readonly string[] = [
+  process.execPath,
+  join(dirname(resolve('@oxmem/sim-endpoint/package.json')), 'bin', 'oxmem-sim-endpoint.js'),
 ];
 
 /** The lines that a driver's standard output ends with, in this order. */
