@@ -13,16 +13,20 @@ import type { ProgramResult } from './lab-program.ts';
 import { openVethLab } from './netns.ts';
 import type { LabInterface, VethLab } from './netns.ts';
 
-const { resolve } = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 
 /** The commands as they are started: node with the file in the package's bin folder. */
 export const driverCommand: readonly string[] = [
   process.execPath,
-  join(dirname(resolve('oxmem-bdev/package.json')), 'bin', 'oxmem-bdev.js'),
+  join(dirname(require.resolve('oxmem-bdev/package.json')), 'bin', 'oxmem-bdev.js'),
 ];
 export const endpointCommand: readonly string[] = [
   process.execPath,
-  join(dirname(resolve('@oxmem/sim-endpoint/package.json')), 'bin', 'oxmem-sim-endpoint.js'),
+  join(
+    dirname(require.resolve('@oxmem/sim-endpoint/package.json')),
+    'bin',
+    'oxmem-sim-endpoint.js',
+  ),
 ];
 
 /** The lines that a driver's standard output ends with, in this order. */

@@ -92,6 +92,31 @@ describe('the NBD server', () => {
     expect(Buffer.compare(reply?.data ?? new Uint8Array(0), data)).toBe(0);
   });
 
+  it('reads no further while the device is busy, and loses nothing of what waits', async () => {
+    backend = new MemoryBlockBackend({ sizeBytes: 32 * MEBIBYTE, holding: true });
+    const { address } = await serve();
+    const client = await enter(address);
+    const cookies = Array.from({ length: 24 }, (_, i) =>
+      client.nbd.write(i * MEBIBYTE, new Uint8Array(MEBIBYTE).fill(i + 1)),
+    );
+    client.send();
+    await until(clock, () => backend.held.length >= 8);
+    await turns(200);
+    // The session holds 8 MiB; the rest waits in the sockets and with the client.
+    expect(backend.held.length).toBe(8);
+    while (client.nbd.openRequests > 0) {
+      backend.completeAll();
+      await turns(1);
+      await until(clock, () => backend.held.length > 0 || client.nbd.openRequests === 0);
+    }
+    for (const cookie of cookies) expect(client.nbd.reply(cookie)).toMatchObject({ error: 0 });
+    backend.holding = false;
+    for (let i = 0; i < 24; i++) {
+      const reply = await answerOf(client, client.nbd.read(i * MEBIBYTE, MEBIBYTE));
+      expect(reply?.data?.every((byte) => byte === i + 1)).toBe(true);
+    }
+  });
+
   it('shows what one client wrote to the others', async () => {
     const { address } = await serve();
     const [one, two] = [await enter(address), await enter(address)];

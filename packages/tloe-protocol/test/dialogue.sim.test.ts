@@ -43,8 +43,13 @@ describe('a driver and an endpoint on a quiet wire', () => {
 });
 
 /** Open, write, read, close; what must be true whatever single fault hits the wire. */
-async function shortDialogue(forward: DirectionFaults, backward: DirectionFaults): Promise<number> {
+async function shortDialogue(
+  forward: DirectionFaults,
+  backward: DirectionFaults,
+  prepare: (dialogue: Dialogue) => void = () => {},
+): Promise<number> {
   const dialogue = new Dialogue({ faults: { forward, backward } });
+  prepare(dialogue);
   const data = pattern(3, 3000);
   expect((await dialogue.open()).isOpen).toBe(true);
   expect(await dialogue.write(512, data)).toBe(MemoryStatus.ok);
@@ -78,4 +83,40 @@ describe('one fault at every position of a short dialogue', () => {
       });
     }
   }
+
+  for (const side of ['driver', 'endpoint'] as const) {
+    it(`a late copy of any one frame from the ${side} changes nothing`, async () => {
+      const total = await shortDialogue(none, none);
+      for (const delayMicros of [30, 300, 3_000, 90_000]) {
+        for (let frame = 0; frame < total; frame++) {
+          await shortDialogue(none, none, (dialogue) => {
+            repeatLater(dialogue, side, { frame, delayMicros });
+          });
+        }
+      }
+    });
+  }
 });
+
+/** The wire delivers a frame of one side once more, some time later: an old copy from somewhere. */
+function repeatLater(
+  { wire, clock }: Dialogue,
+  side: 'driver' | 'endpoint',
+  copy: { frame: number; delayMicros: number },
+): void {
+  const transport = side === 'driver' ? wire.a : wire.b;
+  const send = transport.sendBatch.bind(transport);
+  let sent = 0;
+  transport.sendBatch = (region, descriptors, first, count) => {
+    for (let i = first; i < first + count; i++) {
+      if (sent++ !== copy.frame) continue;
+      const offset = descriptors[2 * i] as number;
+      const bytes = region.bytes.slice(offset, offset + (descriptors[2 * i + 1] as number));
+      clock.schedule(clock.now() + copy.delayMicros, () => {
+        wire.network.simulator.send(clock.now(), transport.port, bytes);
+        wire.network.wake();
+      });
+    }
+    return send(region, descriptors, first, count);
+  };
+}

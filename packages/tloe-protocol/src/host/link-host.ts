@@ -1,6 +1,6 @@
 import type { LinkEvent } from '../link/link-events.ts';
 import type { Link } from '../link/link.ts';
-import type { Micros } from '../units.ts';
+import { MILLISECOND, type Micros } from '../units.ts';
 import {
   DEFAULT_ETHER_TYPE,
   ETHERNET_HEADER_BYTES,
@@ -15,6 +15,9 @@ import { HostStats } from './host-stats.ts';
 
 /** Frames handed to the transport in one call at most. */
 const TRANSMIT_BATCH = 64;
+
+/** An alarm this late means that the event loop stood still, not that the peer did. */
+const LATE_MICROS: Micros = 5 * MILLISECOND;
 
 /** What sits on a link: the initiator's or the responder's side. */
 export interface LinkClient {
@@ -67,6 +70,8 @@ export class LinkHost {
   readonly #ports: LinkPort[] = [];
   readonly #descriptors = new Int32Array(2 * TRANSMIT_BATCH);
   readonly #head: FrameHead = { bytes: new Uint8Array(), sourceOffset: 0, lengthBytes: 0 };
+  #armedFor: Micros = Infinity;
+  #isPostponed = false;
   #isPumping = false;
   #isWoken = false;
   #isBlocked = false;
@@ -178,6 +183,13 @@ export class LinkHost {
   #onAlarm(): void {
     if (this.#isClosed) return;
     const now = this.#clock.now();
+    if (now - this.#armedFor >= LATE_MICROS && !this.#isPostponed) {
+      // The process was held up. Frames may wait that answer what seems overdue: read them first.
+      this.#isPostponed = true;
+      this.#alarm.arm(now);
+      return;
+    }
+    this.#isPostponed = false;
     this.#isPumping = true;
     for (const { link, client } of this.#ports) {
       link.handleDeadline(now);
@@ -200,7 +212,9 @@ export class LinkHost {
       }
     } while (this.#isWoken && !this.#isClosed);
     this.#isPumping = false;
-    if (!this.#isClosed) this.#alarm.arm(this.#earliestDeadline());
+    if (this.#isClosed) return;
+    this.#armedFor = this.#earliestDeadline();
+    this.#alarm.arm(this.#armedFor);
   }
 
   #drain(now: Micros, port: LinkPort): void {

@@ -10,6 +10,12 @@ import { CHANNEL_TABLE_SIZE } from '../wire/channel.ts';
 /** Where a counter stops rising: known peers grant absurd amounts (2^31) by mistake. */
 export const CREDIT_CEILING: number = 2 ** 40;
 
+/** Exponents in a header go up to 31, where shifting an integer would turn negative. */
+const POWERS_OF_TWO = Float64Array.from({ length: 32 }, (_, exponent) => 2 ** exponent);
+
+/** The most that one header can return. */
+const MOST_RETURNED = 2 ** 31;
+
 /** What this end may send: granted by the peer, spent by messages. */
 export class CreditAccount {
   /** Flits available, indexed by channel number. */
@@ -18,7 +24,7 @@ export class CreditAccount {
   /** Adds 2^exponent flits to `channel`; other channel numbers than 1 .. 5 are ignored. */
   grant(channel: number, exponent: number): void {
     if (channel < 1 || channel >= CHANNEL_TABLE_SIZE) return;
-    const sum = (this.available[channel] as number) + 2 ** exponent;
+    const sum = (this.available[channel] as number) + (POWERS_OF_TWO[exponent] as number);
     this.available[channel] = Math.min(sum, CREDIT_CEILING);
   }
 
@@ -80,8 +86,8 @@ export class CreditDebt {
   take(channel: number): number {
     const owed = this.owed[channel] as number;
     assert(owed >= 1, 'something is owed');
-    const exponent = Math.min(floorLog2(Math.min(owed, 2 ** 31)), 31);
-    this.owed[channel] = owed - 2 ** exponent;
+    const exponent = floorLog2(Math.min(owed, MOST_RETURNED));
+    this.owed[channel] = owed - (POWERS_OF_TWO[exponent] as number);
     return exponent;
   }
 

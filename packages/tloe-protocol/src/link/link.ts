@@ -217,18 +217,23 @@ export class Link {
 
   /**
    * An Open starts a connection, or starts it anew if the peer was silent before; a repeated or
-   * late one on a live connection is an ordinary duplicate. Initiators take none: what they hear
-   * is another initiator, or themselves in a loop.
+   * late one is an ordinary duplicate, or nothing. Initiators take none: what they hear is another
+   * initiator, or themselves in a loop.
    */
   #takesOpen(now: Micros): boolean {
     const { config } = this;
     if (config.role === 'initiator') return false;
     if (this.#view.sequenceNumber !== config.firstSequenceNumber) return false;
     const isQuiet = now - this.#lastInOrderAt >= config.restartQuietMicros;
-    const isRestart = isQuiet && (this.#hasHeardMessages || this.#transmit.buffer.needing === 0);
     if (this.#state === 'idle') this.#accept('openReceived');
-    else if (this.#state === 'closed' || this.#state === 'closing' || isRestart) this.#restart();
+    else if (this.#state === 'closing' || (isQuiet && this.#isUsed())) this.#restart();
     return true;
+  }
+
+  /** Whether this is more than a connection whose opening is still under way. */
+  #isUsed(): boolean {
+    const isOpening = this.#state === 'open' && this.#transmit.buffer.needing > 0;
+    return this.#hasHeardMessages || !isOpening;
   }
 
   #accept(transition: LinkTransition): void {

@@ -36,5 +36,5 @@ export function planAccess(access: Access, request: MemoryRequest, limits: Acces
   access.kind = isRead ? AccessKind.get : AccessKind.put;
   const max = isRead ? limits.maxGetLog2 : limits.maxPutLog2;
   access.sizeLog2 = nextAccessLog2(low, remaining, max);
-  access.length = 2 ** access.sizeLog2;
+  access.length = 1 << access.sizeLog2;
 }

@@ -128,7 +128,7 @@ export class Responder implements MessageReceiver {
 
   /** Executes a message of channel A and notes its answer. */
   #serve(message: MessageView, answer: Answer): void {
-    const length = 2 ** message.sizeLog2;
+    const length = 1 << message.sizeLog2;
     const offset = this.#locate(message, length);
     answer.param = 0;
     answer.sink = 0;
@@ -172,7 +172,7 @@ export class Responder implements MessageReceiver {
   }
 
   #servePut(message: MessageView, answer: Answer, offset: number): void {
-    const length = 2 ** message.sizeLog2;
+    const length = 1 << message.sizeLog2;
     this.stats.puts++;
     answer.opcode = OpcodeD.accessAck;
     if (answer.isDenied) {
@@ -185,7 +185,7 @@ export class Responder implements MessageReceiver {
   }
 
   #serveAtomic(message: MessageView, answer: Answer, offset: number): void {
-    const length = 2 ** message.sizeLog2;
+    const length = 1 << message.sizeLog2;
     this.stats.atomics++;
     if (!answer.isDenied && message.sizeLog2 <= MAX_ATOMIC_LOG2) {
       const kind = message.opcode === OpcodeA.arithmeticData ? 'arithmetic' : 'logical';
@@ -277,7 +277,7 @@ export class Responder implements MessageReceiver {
     const region = link.transmitRegion;
     const body = writeMessageHead(region.view, offset, fields);
     if (answer.opcode !== OpcodeD.accessAckData) return true;
-    const length = 2 ** answer.sizeLog2;
+    const length = 1 << answer.sizeLog2;
     if (answer.oldValue !== undefined) {
       this.#memory.putNumber(region, body, answer.lane & ~(length - 1), length, answer.oldValue);
     } else if (answer.memoryOffset >= 0) {

@@ -112,12 +112,12 @@ export function headFlits(channel: number, opcode: number): number {
 
 /** Flits of data for 2^sizeLog2 bytes; at least one. */
 export function dataFlits(sizeLog2: number): number {
-  return sizeLog2 < 3 ? 1 : 2 ** (sizeLog2 - 3);
+  return sizeLog2 < 3 ? 1 : 1 << (sizeLog2 - 3);
 }
 
 /** Mask words of a PutPartialData of 2^sizeLog2 bytes. */
 export function maskFlits(sizeLog2: number): number {
-  return sizeLog2 <= 6 ? 1 : 2 ** (sizeLog2 - 6);
+  return sizeLog2 <= 6 ? 1 : 1 << (sizeLog2 - 6);
 }
 
 /**
