@@ -156,8 +156,10 @@ async function findPnpm(progress) {
   const result = await progress.step(`getting pnpm ${version}`, () =>
     runCaptured(['npx', '-y', '-p', `pnpm@${version}`, '-c', 'command -v pnpm'], { cwd: tmpdir() }),
   );
-  const place = result.output.trimEnd().split('\n').at(-1) ?? '';
-  if (result.code === 0 && existsSync(place)) return dirname(place);
+  // npm may have more to say (a notice of a new version), before or behind the answer.
+  const lines = result.output.split('\n').map((line) => line.trim());
+  const place = lines.find((line) => line.endsWith('/pnpm') && existsSync(line));
+  if (place !== undefined) return dirname(place);
   throw new SetupError(
     `pnpm ${version} could not be got through npx.`,
     'Check that npm can reach its registry, or install it: npm install --global ' +

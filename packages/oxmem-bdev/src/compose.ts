@@ -47,6 +47,8 @@ export interface Driver {
   readonly device: RemoteBlockDevice;
   readonly server: NbdServer;
   readonly capture: PcapFile | undefined;
+  /** Whether the ready line was printed. */
+  wasReady: boolean;
 }
 
 /**
@@ -89,7 +91,7 @@ export async function composeDriver(options: Options, ports: DriverPorts): Promi
     },
   );
   const server = new NbdServer({ exports: exportTable(options, device), clock, logger });
-  return { socket, memory, watch, device, server, capture };
+  return { socket, memory, watch, device, server, capture, wasReady: false };
 }
 
 function memoryConfig(options: Options): RemoteMemoryConfig {

@@ -16,7 +16,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       process.stdout.write(commandLine.text);
       return ExitCode.done;
     case 'usage':
-      process.stderr.write(`${COMMAND_NAME}: ${commandLine.problem}\n`);
+      process.stderr.write(`${COMMAND_NAME}: ${commandLine.problem}.\n`);
       return ExitCode.usage;
     case 'run':
       return runEndpoint(commandLine.options, {

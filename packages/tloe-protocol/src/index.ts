@@ -3,6 +3,7 @@
  * pump that runs them. Pure: no IO, no clock, no randomness, no dependency.
  */
 export * from './assert.ts';
+export * from './block-copier.ts';
 export * from './byte-region.ts';
 export * from './copy-bytes.ts';
 export * from './host/index.ts';

@@ -56,6 +56,7 @@ async function live(
   }
   const address = await driver.server.listen(options.listen);
   if (address.kind === 'unix') ports.leftovers.add(address.path);
+  driver.wasReady = true;
   await announce(formatListenAddress(address), options, ports);
   const end = await Promise.race([stop.requested, driver.watch.ended]);
   if (end !== undefined) throw end;
@@ -123,5 +124,6 @@ async function endDriver(
     },
   };
   await shutDown(parts, isAnnounced ? ports.print : () => {});
-  logSummary(ports.logger, driver);
+  // A driver that never served says one sentence, why.
+  if (driver.wasReady) logSummary(ports.logger, driver);
 }

@@ -75,7 +75,7 @@ describe('SparseMemory', () => {
     }
   });
 
-  it('allocates nothing for accesses to pages that exist', () => {
+  it('takes no memory for accesses to pages that exist', () => {
     const memory = new SparseMemory(KIB ** 2);
     const region = ByteRegion.allocate(KIB);
     region.bytes.fill(1);
@@ -90,7 +90,8 @@ describe('SparseMemory', () => {
     const before = process.memoryUsage();
     work(100_000);
     const after = process.memoryUsage();
-    expect(after.heapUsed - before.heapUsed).toBeLessThan(2 * KIB ** 2);
+    // Short-lived views of pages come and go; a hundred bytes kept per access would be 20 MB.
+    expect(after.heapUsed - before.heapUsed).toBeLessThan(8 * KIB ** 2);
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(KIB ** 2);
   });
 });

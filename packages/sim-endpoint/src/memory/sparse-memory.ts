@@ -1,4 +1,10 @@
-import { ByteRegion, assert, copyBytes, type MemoryBackend } from '@oxmem/tloe-protocol';
+import {
+  BlockCopier,
+  ByteRegion,
+  assert,
+  copyBytes,
+  type MemoryBackend,
+} from '@oxmem/tloe-protocol';
 
 /** What stands in bytes that nobody has written. */
 export interface UntouchedContent {
@@ -22,12 +28,14 @@ export interface SparseMemoryOptions {
  * is used. Reads of untouched pages allocate nothing, nor do writes to them that change nothing (the
  * zeros with which a new file system covers its disk).
  *
- * Once a page exists, an access to it allocates nothing. A page is never given back.
+ * Once a page exists, a write to it allocates nothing and a read at most one short-lived view. A
+ * page is never given back.
  */
 export class SparseMemory implements MemoryBackend {
   readonly sizeBytes: number;
   readonly #pageBytes: number;
   readonly #untouched: UntouchedContent;
+  readonly #copier = new BlockCopier();
   readonly #pages = new Map<number, ByteRegion>();
   /** The page of the last access: most accesses stay on it. */
   #recentIndex = -1;
@@ -56,7 +64,7 @@ export class SparseMemory implements MemoryBackend {
       const page = this.#page(index);
       if (page === undefined)
         this.#untouched.fill(offset + done, part, target, targetOffset + done);
-      else copyBytes(target, targetOffset + done, page, within, part);
+      else copyOut(target, targetOffset + done, page, within, part);
       done += part;
     }
   }
@@ -67,9 +75,12 @@ export class SparseMemory implements MemoryBackend {
       const within = offset + done - index * this.#pageBytes;
       const part = Math.min(length - done, this.#pageBytes - within);
       const from = sourceOffset + done;
-      const changes = this.#untouched !== ZEROS || !isZero(source.bytes, from, part);
-      const page = this.#page(index) ?? (changes ? this.#addPage(index) : undefined);
-      if (page !== undefined) copyBytes(page, within, source, from, part);
+      let page = this.#page(index);
+      if (page === undefined) {
+        const changes = this.#untouched !== ZEROS || !isZero(source.bytes, from, part);
+        if (changes) page = this.#addPage(index);
+      }
+      if (page !== undefined) this.#copier.copy(page, within, source, from, part);
       done += part;
     }
   }
@@ -94,6 +105,24 @@ export class SparseMemory implements MemoryBackend {
     return page;
   }
 }
+
+/**
+ * Out of a page. Pages are too many to keep views of them, and for a block the engine's own copy with
+ * a view made for it is still three times faster than a loop.
+ */
+// oxlint-disable-next-line max-params -- the two ends of a copy, without an object per call
+function copyOut(
+  target: ByteRegion,
+  targetOffset: number,
+  page: ByteRegion,
+  offset: number,
+  length: number,
+): void {
+  if (length < BLOCK_BYTES) copyBytes(target, targetOffset, page, offset, length);
+  else target.bytes.set(page.bytes.subarray(offset, offset + length), targetOffset);
+}
+
+const BLOCK_BYTES = 512;
 
 function isZero(bytes: Uint8Array, offset: number, length: number): boolean {
   for (let i = offset; i < offset + length; i++) if (bytes[i] !== 0) return false;

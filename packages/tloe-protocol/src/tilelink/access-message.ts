@@ -1,5 +1,6 @@
 import type { ByteRegion } from '../byte-region.ts';
-import { copyBytes, copyReversed } from '../copy-bytes.ts';
+import { BlockCopier } from '../block-copier.ts';
+import { copyReversed } from '../copy-bytes.ts';
 import type { Link } from '../link/link.ts';
 import { Channel, OpcodeA, messageFlits } from '../wire/channel.ts';
 import { MessageFields, writeMessageHead } from '../wire/tilelink-message.ts';
@@ -27,6 +28,7 @@ export class AccessMessages {
   readonly #isReversed: boolean;
   readonly #table: AccessTable;
   readonly #scratch: ByteRegion;
+  readonly #copier = new BlockCopier();
   readonly #fields: MessageFields = new MessageFields();
 
   constructor(link: Link, isReversed: boolean, table: AccessTable) {
@@ -108,7 +110,7 @@ export class AccessMessages {
   // oxlint-disable-next-line max-params -- the two ends of a copy, on the hottest path
   #copy(to: ByteRegion, toOffset: number, from: ByteRegion, fromOffset: number, n: number): void {
     if (this.#isReversed) copyReversed(to, toOffset, from, fromOffset, n);
-    else copyBytes(to, toOffset, from, fromOffset, n);
+    else this.#copier.copy(to, toOffset, from, fromOffset, n);
   }
 }
 
