@@ -125,7 +125,7 @@ function printHowToUse(socket) {
  */
 
 /**
- * Ctrl-C, a kill, or the death of the process that started us.
+ * Ctrl-C, a kill, the death of the process that started us, or of the one that reads what we say.
  *
  * @returns {Interruption}
  */
@@ -137,6 +137,8 @@ function watchInterruption() {
     if (process.ppid !== parent) abort();
   }, orphanCheckMs);
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, abort);
+  // `npm run demo | head`: nobody reads any more.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', abort);
   /** @type {Promise<void>} */
   const requested = new Promise((resolve) => {
     controller.signal.addEventListener('abort', () => resolve());

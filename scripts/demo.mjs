@@ -12,6 +12,8 @@ import { runDemo } from './demo-run.mjs';
 import { isInPrivateNetwork, privateNetworkPrefix } from './netns.mjs';
 import { printFailure, SetupError } from './setup-error.mjs';
 
+const orphanCheckMs = 1_000;
+
 /** @returns {Promise<number>} exit code */
 async function main() {
   const args = process.argv.slice(2);
@@ -51,10 +53,12 @@ async function enterPrivateNetwork(env) {
     env,
     stdio: 'inherit',
   });
-  // Ctrl-C reaches the child by itself; it takes everything down while we wait.
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
-  process.on('SIGHUP', () => child.kill('SIGTERM'));
+  // The child takes everything down while we wait; being told twice does no harm. npm passes some
+  // signals on and simply dies of others.
+  const stop = () => child.kill('SIGTERM');
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, stop);
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && stop(), orphanCheckMs).unref();
   const [code] = await once(child, 'close');
   return typeof code === 'number' ? code : 1;
 }

@@ -7,6 +7,10 @@ import { runEndpoint } from './cli/run-endpoint.ts';
 const SIGNAL_EXIT_BASE = 128;
 const STOP_SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
+// Whoever read our lines may go; the memory stays.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<ExitCode> {

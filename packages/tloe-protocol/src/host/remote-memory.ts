@@ -64,6 +64,7 @@ export class RemoteMemory implements LinkClient, FrameRouter {
   readonly #observer: RemoteMemoryObserver;
   #onOpened: ((result: OpenResult) => void) | undefined = undefined;
   #onClosed: ((how: CloseResult) => void) | undefined = undefined;
+  #closing: Promise<CloseResult> | undefined = undefined;
   #end: CloseResult | undefined = undefined;
 
   constructor(
@@ -129,10 +130,10 @@ export class RemoteMemory implements LinkClient, FrameRouter {
 
   /**
    * Closes the connection and the transport. What is still in flight fails with `closed`; to lose
-   * nothing, wait for it first. Resolves within the link's `closeTimeoutMicros`.
+   * nothing, wait for it first. Resolves within the link's `closeTimeoutMicros`. May be called again.
    */
   close(): Promise<CloseResult> {
-    return new Promise((resolve) => {
+    this.#closing ??= new Promise((resolve) => {
       this.#onClosed = resolve;
       this.initiator.fail(MemoryStatus.closed);
       if (this.#end !== undefined) {
@@ -142,6 +143,7 @@ export class RemoteMemory implements LinkClient, FrameRouter {
       this.link.close(this.#clock.now());
       this.host.wake();
     });
+    return this.#closing;
   }
 
   route(_now: Micros, { bytes, sourceOffset }: FrameHead): LinkPort | undefined {

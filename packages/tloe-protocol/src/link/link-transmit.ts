@@ -5,6 +5,7 @@ import { ETHERNET_HEADER_BYTES, writeEthernetHeader } from '../wire/ethernet.ts'
 import { FRAME_OVERHEAD_BYTES, FrameWriter, flitsOfMtu } from '../wire/frame-writer.ts';
 import { FrameType, packAcknowledgement, packCredit, packHeaderHigh } from '../wire/tloe-header.ts';
 import type { AckPolicy } from './ack-policy.ts';
+import { CongestionWindow } from './congestion-window.ts';
 import { CreditAccount, CreditDebt } from './credits.ts';
 import type { LinkConfig } from './link-config.ts';
 import type { LinkStats } from './link-stats.ts';
@@ -16,6 +17,9 @@ import { Timer, type Timers } from './timers.ts';
 
 /** Offset of the second half of the TLoE header in a frame. */
 const HEADER_LOW_OFFSET = ETHERNET_HEADER_BYTES + 4;
+
+/** A full window still has room for a Close. */
+const KEPT_SLOTS = 1;
 
 /** After this many time-outs in a row (as a power of two) one frame at a time probes the peer. */
 const PROBE_BACKOFF = 4;
@@ -43,8 +47,8 @@ export class LinkTransmit {
   readonly #parts: LinkParts;
   readonly #writer: FrameWriter;
   #isBuilding = false;
-  /** Frames that may leave before the peer acknowledges something. */
-  #allowance = Infinity;
+  /** Frames that may be on their way at once; shrinks when some were lost. */
+  readonly #congestion: CongestionWindow;
   #wentBackAt: Micros = -Infinity;
   #gatheredNumbered = 0;
   #gatheredAckOnly = false;
@@ -64,6 +68,7 @@ export class LinkTransmit {
       maxMessages: 64,
       minimumFlits: config.minimumFlits,
     });
+    this.#congestion = new CongestionWindow(config.windowFrames);
     this.#prepareSlots();
   }
 
@@ -105,7 +110,7 @@ export class LinkTransmit {
    */
   queueEmptyFrame(frameType: FrameType, channel: number, exponent: number): number {
     this.seal(FrameType.normal);
-    if (!this.#begin()) return -1;
+    if (!this.#begin(frameType === FrameType.close ? 0 : KEPT_SLOTS)) return -1;
     const number = this.buffer.next;
     this.#finish(frameType, packCredit(channel, exponent));
     return number;
@@ -125,7 +130,7 @@ export class LinkTransmit {
   returnCredits(now: Micros, isOverdue: boolean): void {
     if (this.debt.isUrgent() || isOverdue) this.seal(FrameType.normal);
     while (this.debt.isUrgent() || (isOverdue && this.debt.largest() !== 0)) {
-      if (!this.buffer.hasRoom()) break;
+      if (this.buffer.outstanding() + KEPT_SLOTS >= this.buffer.capacity) break;
       const channel = this.debt.largest();
       this.queueEmptyFrame(FrameType.normal, channel, this.debt.take(channel));
       this.#parts.stats.creditFramesSent++;
@@ -145,7 +150,8 @@ export class LinkTransmit {
     const { buffer } = this;
     const { order, acks } = this.#parts;
     const ack = packAcknowledgement(order.lastInOrder, 1);
-    const count = Math.min(buffer.toSend(), capacity, this.#allowance);
+    const onTheirWay = buffer.outstanding() - buffer.toSend();
+    const count = Math.min(buffer.toSend(), capacity, this.#congestion.room(onTheirWay));
     let number = buffer.cursor;
     for (let i = 0; i < count; i++) {
       const offset = buffer.frameOffset(number);
@@ -170,7 +176,6 @@ export class LinkTransmit {
     const numbered = Math.min(count, this.#gatheredNumbered);
     for (let i = 0; i < numbered; i++) if (this.buffer.advance(now)) stats.framesResent++;
     stats.framesSent += count;
-    this.#allowance -= numbered;
     if (numbered > 0) {
       acks.sent(false);
       if (this.buffer.needing > 0) {
@@ -189,7 +194,7 @@ export class LinkTransmit {
     const { stats } = this.#parts;
     const freed = this.buffer.acknowledge(number);
     if (freed === BOGUS_ACK) stats.bogusAcks++;
-    if (freed > 0) this.#progress(now, number);
+    if (freed > 0) this.#progress(now, number, freed);
     if (isNak) {
       stats.naksReceived++;
       if (number === this.buffer.acked) this.#goBack(now);
@@ -201,24 +206,27 @@ export class LinkTransmit {
    * The retransmission timer ran out: resend, from the third time on one frame at a time, and after
    * `resendPasses` not at all until the peer speaks.
    */
-  retransmitTimedOut(now: Micros): void {
+  retransmitTimedOut(now: Micros, isOpen: boolean): void {
     const { stats, timers, config } = this.#parts;
     if (this.buffer.inFlight() === 0) return;
     stats.retransmitTimeouts++;
-    if (!this.profile.dropsDuplicates) {
+    if (isOpen && !this.profile.dropsDuplicates) {
       this.buffer.acknowledge((this.buffer.unsent - 1) & 0x3fffff);
+      timers.clear(Timer.lost);
       return;
     }
     this.roundTrip.backOff();
     if (this.roundTrip.backoff > 2 ** config.resendPasses) return;
     this.buffer.rewind();
-    this.#allowance = this.roundTrip.backoff >= PROBE_BACKOFF ? 1 : Infinity;
+    this.#congestion.timedOut(this.roundTrip.backoff >= PROBE_BACKOFF);
     timers.set(Timer.retransmit, now + this.roundTrip.timeoutMicros());
   }
 
   /** The peer spoke: if resending had stopped, it starts again. */
   peerSpoke(now: Micros): void {
-    const { timers } = this.#parts;
+    const { timers, config } = this.#parts;
+    // Where passes are counted, a peer that speaks gets all of them again.
+    if (Number.isFinite(config.resendPasses)) this.roundTrip.progress();
     if (timers.isSet(Timer.retransmit)) return;
     if (this.buffer.needing === 0 || this.buffer.inFlight() === 0) return;
     this.roundTrip.progress();
@@ -232,7 +240,7 @@ export class LinkTransmit {
     this.debt.reset();
     this.roundTrip.reset();
     this.#isBuilding = false;
-    this.#allowance = Infinity;
+    this.#congestion.reset();
     this.#wentBackAt = -Infinity;
   }
 
@@ -240,8 +248,8 @@ export class LinkTransmit {
     return this.#writer.fits(flits) && this.#writer.messageCount < this.profile.messagesPerFrame;
   }
 
-  #begin(): boolean {
-    if (!this.buffer.hasRoom()) return false;
+  #begin(keptSlots: number = KEPT_SLOTS): boolean {
+    if (this.buffer.outstanding() + keptSlots >= this.buffer.capacity) return false;
     this.#writer.begin(this.buffer.frameOffset(this.buffer.next));
     this.#isBuilding = true;
     return true;
@@ -279,12 +287,12 @@ export class LinkTransmit {
     return FRAME_OVERHEAD_BYTES + this.#parts.config.minimumFlits * 8;
   }
 
-  #progress(now: Micros, number: number): void {
+  #progress(now: Micros, number: number, freed: number): void {
     const { timers, config } = this.#parts;
     const { buffer, roundTrip } = this;
     if (buffer.transmissions(number) === 1) roundTrip.sample(now - buffer.sentAt(number));
     roundTrip.progress();
-    this.#allowance = Infinity;
+    this.#congestion.acknowledged(freed);
     if (buffer.needing > 0 && buffer.inFlight() > 0) {
       timers.set(Timer.retransmit, now + roundTrip.timeoutMicros());
       timers.set(Timer.lost, now + config.lostAfterMicros);
@@ -299,6 +307,7 @@ export class LinkTransmit {
     if (!this.profile.dropsDuplicates || this.buffer.inFlight() === 0) return;
     if (now - this.#wentBackAt < Math.max(this.roundTrip.smoothedMicros, 1)) return;
     this.#wentBackAt = now;
+    this.#congestion.lost(this.buffer.inFlight());
     this.buffer.rewind();
   }
 

@@ -15,13 +15,13 @@ import type { MessageReceiver } from './message-receiver.ts';
 import { OpeningGrants } from './opening-grants.ts';
 import type { PeerProfile } from './peer-profile.ts';
 import { ReceiveOrder } from './receive-order.ts';
-import { sequenceDistance } from './sequence-number.ts';
+import { sequenceAfter, sequenceDistance } from './sequence-number.ts';
 import { Timer, Timers } from './timers.ts';
 
 /**
  * One end of a TLoE link, sans-IO: no socket, no timer, no promise, no randomness. Time comes in.
  *
- * The rule: ONE mutation (`open`, `close`, `handleFrame`, `handleDeadline`, `reserve`), then drain:
+ * The rule: mutate (`open`, `close`, a batch of `handleFrame`, `handleDeadline`, `reserve`), then drain:
  * `gather` and `commit` until nothing comes out, `pollEvent`, then arm `pollDeadline`.
  * `host/link-host.ts` does this in production and under test.
  *
@@ -55,13 +55,9 @@ export class Link {
     this.#lastInOrderAt = now;
     this.#lastProgressAt = now;
     this.#order = new ReceiveOrder(config.firstSequenceNumber);
-    this.#transmit = new LinkTransmit({
-      config,
-      stats: this.stats,
-      timers: this.#timers,
-      order: this.#order,
-      acks: this.#acks,
-    });
+    const { stats } = this;
+    const [timers, order, acks] = [this.#timers, this.#order, this.#acks];
+    this.#transmit = new LinkTransmit({ config, stats, timers, order, acks });
   }
 
   get state(): LinkState {
@@ -112,10 +108,7 @@ export class Link {
     this.#transmit.queueGrants(FrameType.open);
   }
 
-  /**
-   * Ends the connection; the caller has let its operations finish or given them up. A `closed`
-   * event follows within `closeTimeoutMicros`.
-   */
+  /** Ends the connection. A `closed` event follows within `closeTimeoutMicros`. */
   close(now: Micros): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
     const wasOpen = this.#state === 'open';
@@ -133,7 +126,7 @@ export class Link {
    * @returns why the frame was dropped, `none` if it was not
    */
   handleFrame(now: Micros, region: ByteRegion, offset: number, lengthBytes: number): RejectReason {
-    const reason = this.#takeFrame(now, this.#view.load(region, offset, lengthBytes));
+    const reason = this.#takeFrame(now, this.#view.load(region, offset, length));
     if (reason !== RejectReason.none) (this.stats.rejected[reason] as number)++;
     return reason;
   }
@@ -141,11 +134,13 @@ export class Link {
   /** Does what is due. Early or late calls are harmless. */
   handleDeadline(now: Micros): void {
     const timers = this.#timers;
-    if (timers.expire(Timer.retransmit, now)) this.#transmit.retransmitTimedOut(now);
+    if (timers.expire(Timer.retransmit, now)) {
+      this.#transmit.retransmitTimedOut(now, this.#state === 'open');
+    }
     if (timers.expire(Timer.ackDelay, now)) this.#acks.delayPassed();
     if (timers.expire(Timer.creditDelay, now)) this.#transmit.returnCredits(now, true);
     if (timers.expire(Timer.lost, now)) this.#lost(now);
-    if (timers.expire(Timer.settle, now)) this.#confirmOpened();
+    if (timers.expire(Timer.settle, now)) this.#settled();
     if (timers.expire(Timer.close, now)) {
       this.#transition('closeTimedOut');
       this.#finish(this.#isCloseAcknowledged ? 'confirmed' : 'unanswered');
@@ -178,9 +173,14 @@ export class Link {
     this.#transmit.debt.add(channel, flits);
   }
 
+  /** Shows the peer where we are: one that has given up resending takes it up again. */
+  probe(): void {
+    if (this.#state === 'open' && this.#transmit.buffer.outstanding() === 0) this.#acks.repeat();
+  }
+
   /** Lists frames to send as (offset, length) pairs in `transmitRegion`; returns how many. */
   gather(now: Micros, descriptors: Int32Array): number {
-    this.#transmit.returnCredits(now, false);
+    if (this.#state === 'open') this.#transmit.returnCredits(now, false);
     return this.#transmit.gather(descriptors, descriptors.length >> 1);
   }
 
@@ -230,10 +230,11 @@ export class Link {
     return true;
   }
 
-  /** Whether this is more than a connection whose opening is still under way. */
+  /** Whether this is more than a connection of which the peer may not know yet. */
   #isUsed(): boolean {
-    const isOpening = this.#state === 'open' && this.#transmit.buffer.needing > 0;
-    return this.#hasHeardMessages || !isOpening;
+    const { acked } = this.#transmit.buffer;
+    const isUnknown = acked === sequenceAfter(this.config.firstSequenceNumber, -1);
+    return this.#hasHeardMessages || this.#state !== 'open' || !isUnknown;
   }
 
   #accept(transition: LinkTransition): void {
@@ -337,9 +338,24 @@ export class Link {
    * fewer than five channels are given time, because what they grant tells who they are.
    */
   #checkOpened(now: Micros): void {
-    if (this.#transmit.buffer.outstanding() > 0 || this.creditsAvailable(Channel.A) === 0) return;
+    if (this.#transmit.buffer.outstanding() > 0) return;
     if (this.#openingGrants.isComplete) this.#confirmOpened();
     else this.#timers.set(Timer.settle, now + this.config.settleMicros);
+  }
+
+  /**
+   * Nothing more came. A peer that acknowledged all and granted nothing took our opening for a copy
+   * of an earlier one: by now it has been quiet for long enough to be opened anew.
+   */
+  #settled(): void {
+    if (this.creditsAvailable(Channel.A) > 0) {
+      this.#confirmOpened();
+      return;
+    }
+    this.#acks.reset();
+    this.#transmit.reset();
+    this.#order.expected = this.config.firstSequenceNumber;
+    this.#transmit.queueGrants(FrameType.open);
   }
 
   #confirmOpened(): void {

@@ -207,6 +207,7 @@ export class Initiator implements MessageReceiver {
       if (!link.isAcknowledged(access.frameNumber) && link.profile.dropsDuplicates) continue;
       this.#repeat(access);
     }
+    if (this.#table.inFlight > 0) link.probe();
     if (!isWaiting) this.#giveUpIdle(now, requestBudgetMicros(reissue));
     const isIdle = this.#live.count === 0 && this.#table.inFlight === 0;
     this.#scanAt = isIdle ? NEVER : now + scanIntervalMicros(reissue);
@@ -214,12 +215,17 @@ export class Initiator implements MessageReceiver {
 
   #giveUpIdle(now: Micros, budget: Micros): void {
     const isMoving = now - this.#progressAt < budget / 2;
-    let next: MemoryRequest | undefined;
-    for (let request = this.#live.first; request !== undefined; request = next) {
-      next = request.nextLive;
+    let request = this.#live.first;
+    while (request !== undefined) {
       // Waiting behind others that get answers is not a fault.
       if (request.pendingParts === 0 && isMoving) request.touchedAt = now;
-      else if (now - request.touchedAt >= budget) this.#giveUp(request, MemoryStatus.timedOut);
+      if (now - request.touchedAt < budget) {
+        request = request.nextLive;
+        continue;
+      }
+      this.#giveUp(request, MemoryStatus.timedOut);
+      // Its owner may have changed the list: look from the start again.
+      request = this.#live.first;
     }
   }
 
