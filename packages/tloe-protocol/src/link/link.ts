@@ -92,7 +92,6 @@ export class Link {
     return this.#transmit.buffer.outstanding();
   }
 
-  /** Flits that may be sent on `channel`. */
   creditsAvailable(channel: number): number {
     return this.#transmit.account.available[channel] as number;
   }
@@ -118,14 +117,12 @@ export class Link {
   }
 
   /**
-   * Takes one frame from the peer. MAC addresses and EtherType have been checked.
+   * Takes one frame from the peer: `length` bytes from its MAC header at `offset` on, without FCS.
+   * MAC addresses and EtherType have been checked. The region is not kept.
    *
-   * @param region       memory that holds the frame; not kept
-   * @param offset       where its MAC header begins
-   * @param lengthBytes  MAC header included, FCS not
    * @returns why the frame was dropped, `none` if it was not
    */
-  handleFrame(now: Micros, region: ByteRegion, offset: number, lengthBytes: number): RejectReason {
+  handleFrame(now: Micros, region: ByteRegion, offset: number, length: number): RejectReason {
     const reason = this.#takeFrame(now, this.#view.load(region, offset, length));
     if (reason !== RejectReason.none) (this.stats.rejected[reason] as number)++;
     return reason;
@@ -156,7 +153,7 @@ export class Link {
     return this.#state === 'open' ? this.#transmit.reserve(channel, flits) : -1;
   }
 
-  /** Number of the frame in which the last reserved message travels. */
+  /** The frame in which the last reserved message travels. */
   get frameNumberInProgress(): number {
     return this.#transmit.buffer.next;
   }
@@ -278,7 +275,7 @@ export class Link {
     }
   }
 
-  /** An AckOnly shows the number that its sender would use next: one ahead of ours proves a loss. */
+  /** An AckOnly shows the sender's next number: one ahead of what we expect proves a loss. */
   #takeAckOnly(now: Micros): void {
     this.stats.ackOnlyReceived++;
     const order = this.#order;
@@ -334,8 +331,8 @@ export class Link {
   }
 
   /**
-   * Open means: the peer has our opening and has granted credits on channel A. Peers that grant on
-   * fewer than five channels are given time, because what they grant tells who they are.
+   * Open: the peer has our opening and has granted credits. One that grants on fewer than five
+   * channels is given time, because what it grants tells who it is.
    */
   #checkOpened(now: Micros): void {
     if (this.#transmit.buffer.outstanding() > 0) return;
@@ -343,10 +340,7 @@ export class Link {
     else this.#timers.set(Timer.settle, now + this.config.settleMicros);
   }
 
-  /**
-   * Nothing more came. A peer that acknowledged all and granted nothing took our opening for a copy
-   * of an earlier one: by now it has been quiet for long enough to be opened anew.
-   */
+  /** Nothing more came; whoever granted nothing took our opening for a copy of an older one. */
   #settled(): void {
     if (this.creditsAvailable(Channel.A) > 0) {
       this.#confirmOpened();

@@ -207,7 +207,8 @@ export class Initiator implements MessageReceiver {
       if (!link.isAcknowledged(access.frameNumber) && link.profile.dropsDuplicates) continue;
       this.#repeat(access);
     }
-    if (this.#table.inFlight > 0) link.probe();
+    const isStuck = now - this.#progressAt >= reissue.requestTimeoutMicros;
+    if (isStuck && this.#live.count + this.#table.inFlight > 0) link.probe();
     if (!isWaiting) this.#giveUpIdle(now, requestBudgetMicros(reissue));
     const isIdle = this.#live.count === 0 && this.#table.inFlight === 0;
     this.#scanAt = isIdle ? NEVER : now + scanIntervalMicros(reissue);
