@@ -15,11 +15,14 @@ import {
   packagesOf,
   testCommands,
 } from './debian-packages.mjs';
+import { provideKernelLab } from './kernel-lab/guest.mjs';
+import { runVitestInGuest } from './kernel-lab/kernel-tests.mjs';
+import { whyNoLab } from './kernel-lab/lab-tools.mjs';
 import { privateNetworkPrefix } from './netns.mjs';
 import { createProgress } from './progress.mjs';
 import { repositoryRoot } from './repository.mjs';
 import { runCaptured, runShown, tail } from './run-command.mjs';
-import { printFailure } from './setup-error.mjs';
+import { printFailure, SetupError } from './setup-error.mjs';
 import { printReport } from './test-report.mjs';
 
 /** @typedef {import('./vitest-results.mjs').TestCaseRecord} TestCaseRecord */
@@ -31,18 +34,20 @@ import { printReport } from './test-report.mjs';
  * @property {string} folder for results, removed at the end
  */
 
-/** @typedef {{ projects: string[], isPrivate: boolean, limitMinutes: number }} Group */
+/** @typedef {'here' | 'private network' | 'guest'} Place */
+/** @typedef {{ projects: string[], place: Place, limitMinutes: number }} Group */
 
 /**
- * Each group is one vitest process, one after the other; `isPrivate`: in a network of its own. None
- * may hang the run: after its limit, far above what it needs, it is ended.
+ * Each group is one vitest process, one after the other: here, in a network of its own, or on a
+ * kernel of its own. None may hang the run: after its limit, far above what it needs, it is ended.
  *
  * @type {Group[]}
  */
 const groups = [
-  { projects: ['unit', 'property', 'sim'], isPrivate: false, limitMinutes: 15 },
-  { projects: ['native'], isPrivate: true, limitMinutes: 15 },
-  { projects: ['e2e'], isPrivate: true, limitMinutes: 40 },
+  { projects: ['unit', 'property', 'sim'], place: 'here', limitMinutes: 15 },
+  { projects: ['native'], place: 'private network', limitMinutes: 15 },
+  { projects: ['e2e'], place: 'private network', limitMinutes: 40 },
+  { projects: ['kernel'], place: 'guest', limitMinutes: 20 },
 ];
 
 /**
@@ -130,32 +135,31 @@ function parseArguments(args) {
  * @param {RunContext} context
  * @returns {Promise<TestCaseRecord[]>}
  */
-async function runGroup({ projects, isPrivate, limitMinutes }, context) {
-  const network = isPrivate ? privateNetworkPrefix() : { argv: [] };
-  if (network.argv === undefined) return listSkipped(projects, network.reason, context);
-  console.log(`\n=== ${projects.join(', ')}${isPrivate ? ' (in a network of its own)' : ''}`);
+async function runGroup({ projects, place, limitMinutes }, context) {
+  const reason = await whyNotIn(place);
+  const need = place === 'guest' ? 'kernel' : 'netns';
+  if (reason !== undefined) return listSkipped(projects, { reason, need }, context);
+  console.log(`\n=== ${projects.join(', ')}${placeNote[place]}`);
   const resultsFile = join(context.folder, `${projects.join('-')}.jsonl`);
-  const reporters = ['--reporter=default', '--reporter=./scripts/vitest-results.mjs'];
-  const argv = ['vitest', 'run', '--passWithNoTests', ...reporters, ...projectArgs(projects)];
   const { namePattern } = context;
   const env = {
     ...context.env,
     OXMEM_RESULTS_FILE: resultsFile,
     OXMEM_NAME_PATTERN: namePattern,
   };
-  if (namePattern !== undefined) argv.push(`--testNamePattern=${namePattern}`);
-  const { code, problem } = await runShown([...network.argv, ...argv, ...context.filters], {
-    cwd: repositoryRoot,
-    env,
-    timeoutMs: limitMinutes * 60_000,
-  });
+  const args = namePattern === undefined ? [] : [`--testNamePattern=${namePattern}`];
+  const run = { projects, place, env, folder: context.folder, timeoutMs: limitMinutes * 60_000 };
+  const { code, problem } = await runVitest(run, [...args, ...context.filters]);
   const cases = readResults(resultsFile);
+  if (problem !== undefined && problem.includes('\n')) console.error(problem);
   if (!cases.isComplete) {
     cases.records.push(
       failed(projects.join('+'), `vitest did not finish: ${problem ?? `exit code ${code}`}`),
     );
   } else if (code !== 0 && !cases.records.some(({ state }) => state === 'failed')) {
-    cases.records.push(failed(projects.join('+'), `vitest ended with exit code ${code}`));
+    cases.records.push(
+      failed(projects.join('+'), problem ?? `vitest ended with exit code ${code}`),
+    );
   }
   const isWhole = context.filters.length === 0 && namePattern === undefined;
   for (const project of isWhole ? projects : []) {
@@ -163,8 +167,52 @@ async function runGroup({ projects, isPrivate, limitMinutes }, context) {
       cases.records.push(failed(project, 'the project has no test'));
     }
   }
-  if (isPrivate) cases.records.push(...endStragglers(projects, resultsFile));
+  if (place === 'private network') cases.records.push(...endStragglers(projects, resultsFile));
   return cases.records;
+}
+
+/** @type {Readonly<Record<Place, string>>} */
+const placeNote = {
+  here: '',
+  'private network': ' (in a network of its own)',
+  guest: ' (on a kernel of its own)',
+};
+
+/**
+ * @param {Place} place
+ * @returns {Promise<string | undefined>}
+ */
+async function whyNotIn(place) {
+  if (place !== 'guest') {
+    return place === 'private network' ? privateNetworkPrefix().reason : undefined;
+  }
+  const reason = whyNoLab();
+  if (reason !== undefined) return reason;
+  try {
+    await provideKernelLab(createProgress());
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    return `${error.message} ${error.remedy}`;
+  }
+}
+
+/**
+ * @param {{ projects: string[], place: Place, env: NodeJS.ProcessEnv, folder: string,
+ *   timeoutMs: number }} run
+ * @param {readonly string[]} args
+ * @returns {Promise<{ code: number, problem?: string }>}
+ */
+async function runVitest({ projects, place, env, folder, timeoutMs }, args) {
+  const all = ['--passWithNoTests', ...args];
+  if (place === 'guest') {
+    const lab = await provideKernelLab(createProgress());
+    return runVitestInGuest({ lab, env, folder, args: all, timeoutMs });
+  }
+  const prefix = place === 'private network' ? (privateNetworkPrefix().argv ?? []) : [];
+  const reporters = ['--reporter=default', '--reporter=./scripts/vitest-results.mjs'];
+  const argv = ['vitest', 'run', ...reporters, ...projectArgs(projects)];
+  return runShown([...prefix, ...argv, ...all], { cwd: repositoryRoot, env, timeoutMs });
 }
 
 /** @param {string[]} projects */
@@ -193,14 +241,14 @@ function readResults(file) {
  * Names the tests of projects that cannot run here, without running them.
  *
  * @param {string[]} projects
- * @param {string} reason
+ * @param {{ reason: string, need: string }} lack `need`: its name in OXMEM_REQUIRE
  * @param {RunContext} context
  * @returns {Promise<TestCaseRecord[]>}
  */
-async function listSkipped(projects, reason, { env, filters, namePattern, folder }) {
+async function listSkipped(projects, { reason, need }, { env, filters, namePattern, folder }) {
   const isRequired = (env.OXMEM_REQUIRE ?? '')
     .split(',')
-    .some((need) => /^(netns|all)$/.test(need));
+    .some((demand) => demand === need || demand === 'all');
   if (isRequired) return [failed(projects.join('+'), `required by OXMEM_REQUIRE: ${reason}`)];
   const resultsFile = join(folder, `${projects.join('-')}-names.jsonl`);
   // No test has this name, so vitest loads the files and runs nothing of them, not even hooks.
