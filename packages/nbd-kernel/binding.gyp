@@ -6,13 +6,17 @@
       "target_name": "nbd_kernel",
       "sources": [
         "native/addon.cc",
+        "native/datagram.cc",
         "native/device_wrap.cc",
         "native/kernel_stream.cc",
         "native/link_watch.cc",
+        "native/locked_advice.cc",
         "native/nbd_ioctl.cc",
         "native/nbd_netlink.cc",
         "native/netlink_message.cc",
         "native/poll_loop.cc",
+        "native/process_guard.cc",
+        "native/process_wrap.cc",
         "native/stream_wrap.cc",
         "native/thread_task.cc"
       ],

@@ -11,6 +11,7 @@
 #include "link_watch.h"
 #include "nbd_ioctl.h"
 #include "nbd_netlink.h"
+#include "process_wrap.h"
 #include "stream_wrap.h"
 #include "thread_task.h"
 
@@ -110,6 +111,13 @@ Napi::Value Scan(const Napi::CallbackInfo& info) {
   return RunOnThread(info.Env(), [path] { return ScanNode(path); }, NoValue);
 }
 
+Napi::Value End(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].ToString().Utf8Value();
+  const int drain_millis = info[1].ToNumber().Int32Value();
+  return RunOnThread(
+      info.Env(), [path, drain_millis] { return EndNode(path, drain_millis); }, NoValue);
+}
+
 Napi::Value Flush(const Napi::CallbackInfo& info) {
   const std::string path = info[0].ToString().Utf8Value();
   return RunOnThread(info.Env(), [path] { return FlushNode(path); }, NoValue);
@@ -146,6 +154,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   put("createStream", CreateStream);
   put("scanNode", Scan);
   put("flushNode", Flush);
+  put("endNode", End);
+  DefineProcess(env, exports);
   return exports;
 }
 

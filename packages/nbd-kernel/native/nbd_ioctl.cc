@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <thread>
 
 namespace nbd_kernel {
 namespace {
@@ -21,6 +24,17 @@ TaskOutcome IoctlOutcome(int fd, unsigned long request, const char* call) {
   TaskOutcome outcome;
   Ioctl(fd, request, 0, call, &outcome.error);
   return outcome;
+}
+
+constexpr int kLookMillis = 5;
+
+// Whether the server owes the kernel an answer. False also when nobody can tell.
+bool HasRequests(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  std::ifstream file("/sys/block/" + name + "/inflight");
+  unsigned reads = 0;
+  unsigned writes = 0;
+  return (file >> reads >> writes) && reads + writes > 0;
 }
 
 }  // namespace
@@ -58,6 +72,22 @@ TaskOutcome ServeNode(int fd) {
 TaskOutcome DisconnectNode(int fd) { return IoctlOutcome(fd, NBD_DISCONNECT, "NBD_DISCONNECT"); }
 
 TaskOutcome ClearNode(int fd) { return IoctlOutcome(fd, NBD_CLEAR_SOCK, "NBD_CLEAR_SOCK"); }
+
+TaskOutcome EndNode(const std::string& path, int drain_millis) {
+  TaskOutcome outcome;
+  // Not for writing: udev takes the end of that for a change of the device, and reads it.
+  const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.is_open()) {
+    outcome.error = {"open", errno};
+    return outcome;
+  }
+  outcome = DisconnectNode(fd.get());
+  if (outcome.error.call != nullptr) return outcome;
+  for (int waited = 0; waited < drain_millis && HasRequests(path); waited += kLookMillis) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(kLookMillis));
+  }
+  return ClearNode(fd.get());
+}
 
 TaskOutcome ScanNode(const std::string& path) {
   TaskOutcome outcome;

@@ -40,6 +40,11 @@ TaskOutcome DisconnectNode(int fd);
 // NBD_CLEAR_SOCK. Only for a device that has accepted our socket.
 TaskOutcome ClearNode(int fd);
 
+// Ends a device that is anybody's: NBD_DISCONNECT, time for the server to answer what is open, and
+// NBD_CLEAR_SOCK. All with one opening of the node: the first open after NBD_DISCONNECT makes the
+// kernel read the partition table, from a server that answers nothing any more.
+TaskOutcome EndNode(const std::string& path, int drain_millis);
+
 // Opens the node and closes it, upon which the kernel reads the partition table of a device that
 // has just been started.
 TaskOutcome ScanNode(const std::string& path);

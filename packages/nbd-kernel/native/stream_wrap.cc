@@ -152,23 +152,26 @@ void StreamWrap::UpdatePoll() {
   }
 }
 
-void StreamWrap::OnReadable() {
+void StreamWrap::OnReadable() { ReadSome(); }
+
+bool StreamWrap::ReadSome() {
   const Napi::HandleScope scope(Env());
   // A handler may close the stream; this handle keeps the object until we are through.
   [[maybe_unused]] const Napi::Object self = Value();
   for (int i = 0; i < kReceivesPerTurn; i++) {
-    if (!stream_.is_open() || has_ended_ || is_paused_) return;
+    if (!stream_.is_open() || has_ended_ || is_paused_) return false;
     const ssize_t length = stream_.Receive(slab_, slab_bytes_);
-    if (length == -EAGAIN) return;
+    if (length == -EAGAIN) return false;
     counters_->receive_calls++;
     if (length <= 0) {
       End(static_cast<int>(-length));
-      return;
+      return false;
     }
     counters_->bytes_received += static_cast<double>(length);
     Call(on_receive_, {Napi::Number::New(Env(), static_cast<double>(length))});
-    if (static_cast<size_t>(length) < slab_bytes_) return;
+    if (static_cast<size_t>(length) < slab_bytes_) return false;
   }
+  return true;
 }
 
 void StreamWrap::OnWritable() {
@@ -176,7 +179,8 @@ void StreamWrap::OnWritable() {
   const Napi::HandleScope scope(Env());
   [[maybe_unused]] const Napi::Object self = Value();
   if (send_error_ != 0) {
-    End(send_error_);
+    // What the kernel sent before it hung up is still to be read, and may say why it did.
+    if (!ReadSome() && stream_.is_open() && !has_ended_) End(send_error_);
     return;
   }
   if (!is_blocked_) return;

@@ -45,6 +45,8 @@ class StreamWrap final : public Napi::ObjectWrap<StreamWrap>, private PollListen
   void OnWritable() override;
   void OnEnvironmentEnd() override;
 
+  // Delivers what has come, one turn's worth at most; returns whether there may be more.
+  bool ReadSome();
   void UpdatePoll();
   void End(int number);
   void Release();

@@ -68,6 +68,24 @@ export interface AttachOptions {
 }
 
 /**
+ * Looks whether a device could be attached, and changes nothing. Somebody may still be faster.
+ *
+ * @returns which way it would be
+ * @throws NbdDeviceError as `attachDevice` rejects with
+ */
+export function checkAttachable(
+  options: Pick<AttachOptions, 'device' | 'attach' | 'isTakeOver'>,
+  machine: NbdMachine = thisMachine(),
+): AttachWay {
+  const way = wayFor(options, machine);
+  const index = deviceIndex(options.device);
+  if (index !== undefined) {
+    checkFacts(deviceFacts(index, machine.files), way, options.isTakeOver ?? false, machine);
+  }
+  return way;
+}
+
+/**
  * Attaches a kernel device and waits until it is usable, partitions included. Looks before it
  * touches: a device that is missing, attached, mounted, swap space or part of another one is left
  * alone.
@@ -95,7 +113,7 @@ export async function attachDevice(
   }
 }
 
-function wayFor(options: AttachOptions, machine: NbdMachine): AttachWay {
+function wayFor(options: Pick<AttachOptions, 'device' | 'attach'>, machine: NbdMachine): AttachWay {
   const { device, attach = 'auto' } = options;
   if (device !== 'auto' && deviceIndex(device) === undefined) throw notNbdError(device);
   const hasNetlink = attach === 'ioctl' ? false : machine.binding.hasNetlinkFamily();

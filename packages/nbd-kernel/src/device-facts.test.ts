@@ -6,6 +6,7 @@ import {
   isHeld,
   isTaken,
   usersOf,
+  visibleUsers,
 } from './device-facts.ts';
 import type { FileReader } from './file-reader.ts';
 
@@ -22,6 +23,7 @@ function filesOf(entries: Record<string, string | readonly string[]>): FileReade
       return typeof entry === 'object' ? entry : undefined;
     },
     readLink: (path) => text(path)?.replace(/^->/, ''),
+    isClaimed: () => Promise.resolve(false),
     isBlockDevice: (path) => (entries[path] === undefined ? undefined : entries[path] === 'b'),
   };
 }
@@ -143,5 +145,37 @@ describe('deviceFacts', () => {
     });
     expect(usersOf(deviceFacts(1, files))).toBeUndefined();
     expect(usersOf(deviceFacts(10, files))).toMatch(/mounted on \/a; open in/);
+  });
+});
+
+describe('visibleUsers', () => {
+  const users = (entries: Record<string, string | readonly string[]>): string | undefined => {
+    const files = filesOf({ ...FREE, '/sys/block/nbd0': ['size', 'nbd0p1'], ...entries });
+    return visibleUsers(deviceFacts(0, files), files);
+  };
+
+  test('are none while a program merely has the device open', () => {
+    expect(users({})).toBeUndefined();
+    expect(
+      users({ '/proc/42/fd': ['3'], '/proc/42/fd/3': '->/dev/nbd0', '/proc/42/comm': 'dd\n' }),
+    ).toBeUndefined();
+  });
+
+  test('are mounts, swap space and devices on top', () => {
+    expect(users({ '/proc/mounts': '/dev/nbd0p1 /mnt ext4 rw 0 0\n' })).toBe(
+      '/dev/nbd0p1 is mounted on /mnt',
+    );
+  });
+
+  test.each([
+    ['ext4', { '/sys/fs/ext4': ['features', 'nbd0'] }],
+    ['xfs', { '/sys/fs/xfs': ['stats', 'nbd0p1'] }],
+    ['btrfs', { '/sys/fs/btrfs': ['features', 'id'], '/sys/fs/btrfs/id/devices': ['nbd0'] }],
+  ])('are filesystems that no table of mounts shows: %s', (kind, entries) => {
+    expect(users(entries)).toContain(`a filesystem (${kind}) on it`);
+  });
+
+  test('are not the filesystems of another device', () => {
+    expect(users({ '/sys/fs/ext4': ['nbd01', 'nbd1', 'nbd0p2', 'features'] })).toBeUndefined();
   });
 });

@@ -119,6 +119,35 @@ export function usersOf(facts: DeviceFacts): string | undefined {
 }
 
 /**
+ * Who would lose data if the device went away now, in words without a full stop; undefined: nobody.
+ *
+ * @param facts  of the device, just asked for
+ */
+export async function usersAtRisk(
+  facts: DeviceFacts,
+  files: FileReader,
+): Promise<string | undefined> {
+  if (isHeld(facts)) return usersOf({ ...facts, attachedPid: undefined });
+  // An unmount leaves the table of mounts first, and writes afterwards.
+  if (!(await files.isClaimed(facts.path))) return undefined;
+  return `${facts.path} is still being unmounted, or in use in another namespace`;
+}
+
+/**
+ * Who would lose data if the device went away now, as `usersAtRisk`, but without opening the node:
+ * an open waits for I/O that somebody else waits for, and a device without a server has no end to
+ * that. Sees filesystems in all namespaces and until the last byte of an unmount is written, of the
+ * kinds that show themselves in sysfs: btrfs, ext2 to ext4, f2fs, xfs.
+ */
+export function visibleUsers(facts: DeviceFacts, files: FileReader): string | undefined {
+  if (isHeld(facts)) return usersOf({ ...facts, attachedPid: undefined, openers: [] });
+  const names = [`nbd${facts.index}`, ...facts.partitions];
+  const kind = FILESYSTEMS.find((each) => names.some((name) => hasFilesystem(each, name, files)));
+  if (kind === undefined) return undefined;
+  return `a filesystem (${kind}) on it is still being unmounted, or mounted in another namespace`;
+}
+
+/**
  * Whether taking the device would take it from somebody. A process that merely has the node open
  * does not count: that is what udev does for a moment after every change.
  */
@@ -129,6 +158,13 @@ export function isTaken(facts: DeviceFacts): boolean {
 /** Whether something would lose data or hang if the device went away. */
 export function isHeld(facts: DeviceFacts): boolean {
   return facts.mounts.length > 0 || facts.swaps.length > 0 || facts.holders.length > 0;
+}
+
+function hasFilesystem(kind: string, name: string, files: FileReader): boolean {
+  const folder = `/sys/fs/${kind}`;
+  const entries = files.readNames(folder) ?? [];
+  if (kind !== 'btrfs') return entries.includes(name);
+  return entries.some((id) => files.readNames(`${folder}/${id}/devices`)?.includes(name) === true);
 }
 
 function mountsOf(nodes: ReadonlySet<string>, files: FileReader): Mount[] {
@@ -179,3 +215,4 @@ function numberIn(text: string | undefined): number | undefined {
 }
 
 const SECTOR_BYTES = 512;
+const FILESYSTEMS = ['btrfs', 'ext4', 'f2fs', 'xfs'];

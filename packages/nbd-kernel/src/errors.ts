@@ -113,9 +113,14 @@ export function abortedError(device: string): NbdDeviceError {
 /**
  * Puts a failed system call into words. Anything else is returned as it is.
  *
- * @param facts  what is known of the device; names the holders when it is busy
+ * @param facts   what is known of the device; names the holders when it is busy
+ * @param intent  what was to be done with it
  */
-export function deviceError(facts: DeviceFacts, thrown: unknown): unknown {
+export function deviceError(
+  facts: DeviceFacts,
+  thrown: unknown,
+  intent: 'attach' | 'detach' = 'attach',
+): unknown {
   if (!isNativeError(thrown)) return thrown;
   const { syscall, errno } = thrown;
   const { path } = facts;
@@ -132,8 +137,9 @@ export function deviceError(facts: DeviceFacts, thrown: unknown): unknown {
     case EPERM:
       return new NbdDeviceError(
         'ERR_NBD_PERMISSION',
-        `Attaching ${path} needs the capability CAP_SYS_ADMIN: run with sudo (being root inside ` +
-          'a container or user namespace is not enough).',
+        `${intent === 'attach' ? 'Attaching' : 'Detaching'} ${path} needs the capability ` +
+          'CAP_SYS_ADMIN: run with sudo (being root inside a container or user namespace is not ' +
+          'enough).',
         details,
       );
     case EBUSY:
@@ -150,7 +156,7 @@ export function deviceError(facts: DeviceFacts, thrown: unknown): unknown {
     default:
       return new NbdDeviceError(
         'ERR_NBD_OS',
-        `${path} could not be attached: ${syscall} failed with ${errnoName(errno)}; ` +
+        `${path} could not be ${intent}ed: ${syscall} failed with ${errnoName(errno)}; ` +
           '`sudo dmesg | grep nbd` may say more.',
         details,
       );

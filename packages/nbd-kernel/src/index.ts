@@ -5,10 +5,12 @@
  * Knows nothing of NBD requests and nothing of what is behind them: bytes go to whoever starts a
  * `KernelStream`. `attachDevice` is the way in; the `./mock` entry has a kernel without a kernel.
  */
-export { attachDevice } from './attach-device.ts';
+export { attachDevice, checkAttachable } from './attach-device.ts';
 export type { AttachOptions } from './attach-device.ts';
 export { CHOICE_TABLE, FAILURE_TABLE, RETRY_DELAYS_MILLIS } from './attach-strategy.ts';
 export type { AttachRequest, AttachWay } from './attach-strategy.ts';
+export { detachDevice, findDevice } from './detach-device.ts';
+export type { DetachDeviceOptions, DetachOutcome } from './detach-device.ts';
 export { machineClock } from './device-clock.ts';
 export type { DeviceClock } from './device-clock.ts';
 export {
@@ -20,12 +22,14 @@ export {
   isHeld,
   isModuleLoaded,
   isTaken,
+  usersAtRisk,
   usersOf,
+  visibleUsers,
 } from './device-facts.ts';
 export type { DeviceFacts, Mount, Opener } from './device-facts.ts';
 export { DEVICE_TRANSITIONS } from './device-state.ts';
 export type { DeviceEnd, DeviceEvent, DeviceState, EndReason } from './device-state.ts';
-export { NbdDeviceError } from './errors.ts';
+export { NbdDeviceError, busyError } from './errors.ts';
 export type { NbdErrorCode, NbdErrorDetails } from './errors.ts';
 export { machineFiles } from './file-reader.ts';
 export type { FileReader } from './file-reader.ts';
@@ -49,7 +53,8 @@ export type {
   NetlinkDevice,
   StreamCounterName,
 } from './native-binding.ts';
+export type { NativeProcess } from './native-process.ts';
 export { NbdDevice } from './nbd-device.ts';
 export type { DetachResult, DetachTimes } from './nbd-device.ts';
-export { thisMachine } from './nbd-machine.ts';
+export { thisMachine, thisProcess } from './nbd-machine.ts';
 export type { NbdMachine } from './nbd-machine.ts';

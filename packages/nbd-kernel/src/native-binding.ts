@@ -49,6 +49,12 @@ export interface NativeBinding {
   scanNode(path: string): Promise<void>;
   /** Has the kernel write what its page cache holds for this node. */
   flushNode(path: string): Promise<void>;
+  /**
+   * Ends a device that is anybody's, for its server and for all who use it: NBD_DISCONNECT, time for
+   * the server to answer what is open, and NBD_CLEAR_SOCK. Waits without end when a program that has
+   * the node open waits for the server. Only when a person wants that.
+   */
+  endNode(path: string, drainMillis: number): Promise<void>;
 }
 
 /** What netlink commands carry. What is undefined is not sent. All numbers are safe integers. */

@@ -1,7 +1,7 @@
 import type { Attachment } from './attachment.ts';
 import type { AttachWay } from './attach-strategy.ts';
 import { becomesTrue, isDoneWithin } from './device-clock.ts';
-import { deviceFacts, devicePath } from './device-facts.ts';
+import { deviceFacts, devicePath, usersAtRisk } from './device-facts.ts';
 import type { DeviceFacts } from './device-facts.ts';
 import { DEVICE_TRANSITIONS, endOf } from './device-state.ts';
 import type { DeviceEnd, DeviceEvent, DeviceState } from './device-state.ts';
@@ -53,6 +53,11 @@ export class NbdDevice {
   #pidText: string | undefined = undefined;
   #wasDetachAsked = false;
   #wasDisconnectSeen = false;
+  /** NBD_DO_IT has returned, and the sockets are cleared. */
+  #isServeOver = false;
+  /** Settled when every stream is over. */
+  readonly #streamsOver: Promise<void>;
+  #tellStreamsOver: () => void = () => undefined;
   #detachment: Promise<DetachResult> | undefined = undefined;
 
   /** @internal */
@@ -66,15 +71,20 @@ export class NbdDevice {
     this.ended = new Promise((resolve) => {
       this.#tellEnd = resolve;
     });
+    this.#streamsOver = new Promise((resolve) => {
+      this.#tellStreamsOver = resolve;
+    });
     if (attachment.way === 'netlink') this.#pidText = this.#readPid();
     // With ioctl the thread's return is the end; with netlink, the end of the last stream.
     if (attachment.served !== undefined) {
       attachment.served.then(
-        (errno) => this.#noteEnd(errno),
-        () => this.#noteEnd(0),
+        (errno) => this.#noteServeOver(errno),
+        () => this.#noteServeOver(0),
       );
     }
     for (const stream of streams) stream.onOver = () => this.#noteStreamOver();
+    // They may have ended before anybody listened.
+    this.#noteStreamOver();
   }
 
   get state(): DeviceState {
@@ -89,6 +99,14 @@ export class NbdDevice {
   /** What the machine says about it now. */
   facts(): DeviceFacts {
     return deviceFacts(this.index, this.#machine.files);
+  }
+
+  /**
+   * Who would lose data if the device went away now, in words without a full stop; undefined:
+   * nobody.
+   */
+  async users(): Promise<string | undefined> {
+    return await usersAtRisk(this.facts(), this.#machine.files);
   }
 
   /**
@@ -197,8 +215,8 @@ export class NbdDevice {
   async #disconnect(millis: number): Promise<void> {
     const { clock } = this.#machine;
     const { served } = this.#attachment;
-    // NBD_DO_IT has returned and the sockets are cleared: nothing is left to end.
-    if (this.#end !== undefined && served !== undefined) return;
+    // Nothing is left to end; another server may have the device already.
+    if (this.#isServeOver) return;
     const asked = this.#attachment.disconnect().catch(() => undefined);
     // With ioctl the kernel waits for the server to close its end; with netlink it does all itself.
     const over = served === undefined ? asked : served.catch(() => undefined);
@@ -223,9 +241,16 @@ export class NbdDevice {
   }
 
   #noteStreamOver(): void {
-    if (this.#attachment.served === undefined && this.streams.every((stream) => stream.isOver)) {
-      this.#noteEnd(0);
-    }
+    if (!this.streams.every((stream) => stream.isOver)) return;
+    this.#tellStreamsOver();
+    if (this.#attachment.served === undefined) this.#noteEnd(0);
+  }
+
+  /** What the kernel said last may still be in the streams, and with it why it stopped. */
+  async #noteServeOver(errno: number): Promise<void> {
+    this.#isServeOver = true;
+    await isDoneWithin(this.#machine.clock, LAST_WORDS_MILLIS, this.#streamsOver);
+    this.#noteEnd(errno);
   }
 
   #noteEnd(errno: number): void {
@@ -250,3 +275,5 @@ export class NbdDevice {
 const FLUSH_MILLIS = 1000;
 const DRAIN_MILLIS = 1000;
 const RELEASE_MILLIS = 2000;
+/** For the streams to be read to their end when NBD_DO_IT has returned. */
+const LAST_WORDS_MILLIS = 1000;

@@ -1,7 +1,20 @@
 import { constants } from 'node:os';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { NbdDeviceError, attachDevice, devicePath, isAttached, usersOf } from '../src/index.ts';
-import type { AttachOptions, AttachWay, NbdDevice, NbdMachine } from '../src/index.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  NbdDeviceError,
+  attachDevice,
+  detachDevice,
+  devicePath,
+  isAttached,
+  usersOf,
+} from '../src/index.ts';
+import type {
+  AttachOptions,
+  AttachWay,
+  NativeBinding,
+  NbdDevice,
+  NbdMachine,
+} from '../src/index.ts';
 import { MemoryServer } from './memory-server.ts';
 
 /** A kernel with the nbd driver, and the programs on it. */
@@ -15,12 +28,16 @@ export interface KernelRig {
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** Opens the node in another process. @returns what closes it */
   hold(): Promise<() => Promise<void>>;
+  /** Waits until nobody but the test reads the device. */
+  settle(): Promise<void>;
   /** What `nbd-client -d` does. */
   disconnectElsewhere(): Promise<void>;
   dispose(): Promise<void>;
 }
 
 const SIZE_BYTES = 8 * 1024 * 1024;
+/** Nothing but a test reads there. */
+const HELD_OFFSET = 1024 * 1024;
 
 /** What attaching does on every binding, for each way. */
 export function bindingContract(
@@ -62,6 +79,21 @@ function wayContract(way: AttachWay, makeRig: () => Promise<KernelRig>): void {
 
   function isGone(): boolean {
     return !isAttached(rig.index, rig.machine.files);
+  }
+
+  /** Reads what the server does not answer. Settled when the server has the request. */
+  async function heldRead(server: MemoryServer): Promise<{ outcome: Promise<unknown> }> {
+    await rig.settle();
+    server.backend.holding = true;
+    const outcome = rig.read(HELD_OFFSET, 4096).then(
+      () => 'data',
+      (error: { code?: string }) => error.code ?? error,
+    );
+    await vi.waitUntil(() => server.backend.held.some(({ offset }) => offset === HELD_OFFSET), {
+      timeout: 60_000,
+      interval: 5,
+    });
+    return { outcome };
   }
 
   test('attaches with the size asked for, and is serving', async () => {
@@ -152,33 +184,62 @@ function wayContract(way: AttachWay, makeRig: () => Promise<KernelRig>): void {
     expect(await device.detach()).toMatchObject({ isReleased: true });
   });
 
+  test('notices it also while requests are open, and they fail', async () => {
+    const server = new MemoryServer(SIZE_BYTES);
+    const device = await attach(server);
+    const reading = await heldRead(server);
+    await rig.disconnectElsewhere();
+    expect(await device.ended).toMatchObject({ reason: 'disconnectedElsewhere' });
+    expect(await reading.outcome).toBe('EIO');
+    expect(await device.detach()).toMatchObject({ isReleased: true });
+  });
+
+  for (const hasNetlink of [true, false]) {
+    const means = hasNetlink ? 'netlink' : 'ioctl';
+    test(`detachDevice ends a device that another serves, by ${means}`, async () => {
+      const device = await attach(new MemoryServer(SIZE_BYTES));
+      const binding = withNetlink(rig.machine.binding, hasNetlink);
+      const ending = detachDevice(
+        device.path,
+        { releaseMillis: 20_000 },
+        { ...rig.machine, binding },
+      );
+      expect(await device.ended).toMatchObject({ reason: 'disconnectedElsewhere' });
+      await device.detach();
+      expect(await ending).toMatchObject({ wasAttached: true, isReleased: true });
+      expect(isGone()).toBe(true);
+    });
+
+    test(`detachDevice ends one whose server does not react, by ${means}`, async () => {
+      const server = new MemoryServer(SIZE_BYTES);
+      const device = await attach(server);
+      const reading = await heldRead(server);
+      const binding = withNetlink(rig.machine.binding, hasNetlink);
+      const options = { drainMillis: 50, releaseMillis: 20_000 };
+      const ending = detachDevice(device.path, options, { ...rig.machine, binding });
+      expect(await reading.outcome).toBe('EIO');
+      await device.detach({ flushMillis: 0 });
+      expect(await ending).toMatchObject({ wasAttached: true, isReleased: true });
+    });
+  }
+
   test('a server that closes its stream ends the device, with I/O errors and no hang', async () => {
     const server = new MemoryServer(SIZE_BYTES);
     const device = await attach(server);
-    server.backend.holding = true;
-    const reading = rig.read(1024 * 1024, 4096).then(
-      () => 'data',
-      (error: { code?: string }) => error.code,
-    );
-    while (server.backend.held.length === 0) await turn();
+    const reading = await heldRead(server);
     server.connections[0]?.nbd.abort('test');
     expect(await device.ended).toMatchObject({ reason: 'serverClosed' });
     await device.detach({ flushMillis: 0 });
-    expect(await reading).toBe('EIO');
+    expect(await reading.outcome).toBe('EIO');
     expect(isGone()).toBe(true);
   });
 
   test('a detachment whose server answers nothing is over soon all the same', async () => {
     const server = new MemoryServer(SIZE_BYTES);
     const device = await attach(server);
-    server.backend.holding = true;
-    const reading = rig.read(1024 * 1024, 4096).then(
-      () => 'data',
-      (error: { code?: string }) => error.code,
-    );
-    while (server.backend.held.length === 0) await turn();
+    const reading = await heldRead(server);
     const result = await device.detach({ flushMillis: 100, drainMillis: 100 });
-    expect(await reading).toBe('EIO');
+    expect(await reading.outcome).toBe('EIO');
     expect(result.isReleased).toBe(true);
   });
 
@@ -251,6 +312,7 @@ function wayContract(way: AttachWay, makeRig: () => Promise<KernelRig>): void {
   }
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** The same kernel, seen from where the netlink family is hidden. */
+function withNetlink(binding: NativeBinding, hasNetlink: boolean): NativeBinding {
+  return hasNetlink ? binding : { ...binding, hasNetlinkFamily: () => false };
 }

@@ -63,9 +63,12 @@ export class ServedStream implements ConnectionHost {
     this.#schedule();
   }
 
+  onDisconnect(): void {
+    this.#server.device?.noteDisconnect();
+  }
+
   onClose(reason: CloseReason): void {
     this.closeReason = reason;
-    if (reason === 'disconnected') this.#server.device?.noteDisconnect();
     this.stream.close();
   }
 

@@ -15,6 +15,7 @@ export async function makeMockRig(): Promise<KernelRig> {
       const release = device.open({ pid: 4711, command: 'udev-worker' });
       return async () => release();
     },
+    settle: async () => undefined,
     disconnectElsewhere: async () => device.disconnectNow(),
     dispose: async () => undefined,
   };

@@ -175,6 +175,22 @@ describe('NbdDevice', () => {
     }
   });
 
+  test('hears what the kernel said last also when NBD_DO_IT has returned before', async () => {
+    let isLate = false;
+    const kernel = new MockKernel({
+      schedule: (run) => void setImmediate(isLate ? () => setImmediate(run) : run),
+    });
+    const server = new MemoryServer(SIZE_BYTES);
+    const device = await attach(kernel, { attach: 'ioctl', onStream: server.onStream });
+    server.device = device;
+    isLate = true;
+    kernel.device(0).sayDisconnect();
+    isLate = false;
+    kernel.device(0).dropConfiguration();
+    expect(await device.ended).toMatchObject({ reason: 'disconnectedElsewhere' });
+    expect(await device.detach()).toMatchObject({ isReleased: true });
+  });
+
   test('does not disconnect a device that has become somebody else’s', async () => {
     const kernel = new MockKernel();
     const device = await attach(kernel, { attach: 'netlink' });

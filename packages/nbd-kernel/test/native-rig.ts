@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { devicePath, thisMachine } from '../src/index.ts';
 import type { KernelRig } from './binding-contract.ts';
@@ -15,12 +15,15 @@ export async function makeNativeRig(): Promise<KernelRig> {
   if (index === undefined) throw new Error('there is no free NBD device');
   const path = devicePath(index);
   const machine = thisMachine();
+  let forgetting: Promise<void> | undefined = undefined;
   return {
     machine,
     index,
     ways: ['netlink', 'ioctl'],
     async read(offset, length) {
-      await run('blockdev', '--flushbufs', path);
+      // One for all reads that begin together: a program takes its time to start.
+      forgetting ??= run('blockdev', '--flushbufs', path).finally(() => (forgetting = undefined));
+      await forgetting;
       const file = await open(path, 'r');
       try {
         const bytes = new Uint8Array(length);
@@ -48,9 +51,15 @@ export async function makeNativeRig(): Promise<KernelRig> {
         await once(holder, 'exit');
       };
     },
+    settle: () => (hasUdev() ? run('udevadm', 'settle', '--timeout=60') : Promise.resolve()),
     disconnectElsewhere: () => machine.binding.netlinkDisconnect(index),
     dispose: async () => undefined,
   };
+}
+
+/** It reads every device that changes. */
+function hasUdev(): boolean {
+  return existsSync('/run/udev/control');
 }
 
 async function run(program: string, ...args: string[]): Promise<void> {

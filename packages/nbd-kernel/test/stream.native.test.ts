@@ -145,6 +145,26 @@ describe.skipIf(reason !== undefined)('native streams and threads', () => {
     expect(ends).toEqual([constants.errno.EPIPE]);
   });
 
+  test('delivers all that was sent before the end, also when nothing can be sent any more', async () => {
+    const total = 100_000;
+    const stream = streamTo(['head', '-c', `${total}`, '/dev/zero'], { receiveBytes: 4096 });
+    const { child } = open[0] as { child: ChildProcess };
+    if (child.exitCode === null) await once(child, 'exit');
+    let received = 0;
+    const receivedAtEnd: number[] = [];
+    stream.start({
+      onReceive(_, __, length) {
+        received += length;
+        return length;
+      },
+      onWritable: () => undefined,
+      onEnd: () => receivedAtEnd.push(received),
+    });
+    expect(stream.send([{ bytes: new Uint8Array(9), offset: 0, length: 9 }], 1)).toBe(0);
+    await until(() => receivedAtEnd.length > 0);
+    expect(receivedAtEnd).toEqual([total]);
+  });
+
   test('refuses windows outside their bytes, and too many of them', () => {
     const stream = streamTo(['cat']);
     const bytes = new Uint8Array(8);
@@ -182,6 +202,10 @@ describe.skipIf(reason !== undefined)('native streams and threads', () => {
     await expect(binding.scanNode('/dev/does-not-exist')).rejects.toMatchObject({
       syscall: 'open',
       errno: constants.errno.ENOENT,
+    });
+    await expect(binding.endNode('/dev/null', 10)).rejects.toMatchObject({
+      syscall: 'NBD_DISCONNECT',
+      errno: constants.errno.ENOTTY,
     });
     const folder = mkdtempSync(join(tmpdir(), 'nbd-kernel-'));
     writeFileSync(join(folder, 'file'), 'x');

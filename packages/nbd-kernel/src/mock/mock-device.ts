@@ -33,6 +33,8 @@ export class MockDevice {
   readonly mounts: Mount[] = [];
   readonly swaps: string[] = [];
   readonly holders: string[] = [];
+  /** A filesystem that is mounted nowhere any more still writes. */
+  isUnmounting = false;
   readonly openers: Set<Opener> = new Set<Opener>();
   readonly #schedule: Schedule;
   readonly #onLinkDead: (index: number) => void;
@@ -141,6 +143,11 @@ export class MockDevice {
   /** For NBD_CMD_DISCONNECT: all at once. */
   disconnectNow(): void {
     this.sayDisconnect();
+    this.dropConfiguration();
+  }
+
+  /** For NBD_CLEAR_SOCK of a process that does not serve the device. */
+  dropConfiguration(): void {
     this.clearSockets();
     this.#finishServe(0);
     if (this.way === 'netlink') this.way = undefined;

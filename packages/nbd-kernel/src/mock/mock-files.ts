@@ -27,6 +27,7 @@ export function mockFiles(kernel: {
       return attribute(deviceAt(path, /^\/sys\/block\/nbd(\d+)\/\w+$/), path);
     },
     readNames(path) {
+      if (path === '/sys/fs/ext4') return ['features', ...devices().flatMap(filesystemNames)];
       if (path === '/sys/module/nbd') return kernel.isModuleLoaded ? ['parameters'] : undefined;
       if (path === '/sys/block') return ['sda', ...devices().map(({ index }) => `nbd${index}`)];
       if (path === '/proc') return ['self', ...openers().map(({ opener }) => `${opener.pid}`)];
@@ -43,7 +44,21 @@ export function mockFiles(kernel: {
     isBlockDevice(path) {
       return deviceAt(path, /^\/dev\/nbd(\d+)$/) === undefined ? undefined : true;
     },
+    isClaimed(path) {
+      const device = deviceAt(path, /^\/dev\/nbd(\d+)$/);
+      return Promise.resolve(device !== undefined && isClaimed(device));
+    },
   };
+}
+
+function isClaimed({ mounts, swaps, holders, isUnmounting }: MockDevice): boolean {
+  return isUnmounting || mounts.length > 0 || swaps.length > 0 || holders.length > 0;
+}
+
+/** What its filesystems are called in sysfs until they are written to the end. */
+function filesystemNames({ index, isUnmounting, mounts }: MockDevice): string[] {
+  const names = mounts.map(({ source }) => source.slice('/dev/'.length));
+  return isUnmounting ? [...names, `nbd${index}`] : names;
 }
 
 function attribute(device: MockDevice | undefined, path: string): string | undefined {

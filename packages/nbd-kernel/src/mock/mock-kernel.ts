@@ -1,5 +1,5 @@
 import { deviceIndex } from '../device-facts.ts';
-import { machineClock } from '../device-clock.ts';
+import { becomesTrue, machineClock } from '../device-clock.ts';
 import type { DeviceClock } from '../device-clock.ts';
 import type { FileReader } from '../file-reader.ts';
 import type { NativeBinding, NetlinkDevice } from '../native-binding.ts';
@@ -84,6 +84,7 @@ export class MockKernel {
         await device.read(0, SCAN_BYTES).catch(() => undefined);
       },
       flushNode: async (path) => void (await this.#node(path).flush()),
+      endNode: (path, drainMillis) => this.#endNode(path, drainMillis),
     };
   }
 
@@ -129,6 +130,14 @@ export class MockKernel {
     const device = this.#node(path);
     if (!this.isPermitted) throw nativeError('NBD_SET_SOCK', 'EPERM');
     return new MockNode(device, (descriptor) => this.#streams.get(descriptor)?.kernelEnd);
+  }
+
+  async #endNode(path: string, drainMillis: number): Promise<void> {
+    const device = this.#node(path);
+    if (!this.isPermitted) throw nativeError('NBD_DISCONNECT', 'EPERM');
+    device.sayDisconnect();
+    await becomesTrue(this.machine.clock, drainMillis, () => device.requestsInFlight === 0);
+    device.dropConfiguration();
   }
 
   #node(path: string): MockDevice {
