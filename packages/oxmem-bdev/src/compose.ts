@@ -1,14 +1,15 @@
 import { randomInt } from 'node:crypto';
 
-import { ExportTable } from '@oxmem/nbd-protocol';
+import { thisMachine, type NbdMachine } from '@oxmem/nbd-kernel';
+import { DEFAULT_LIMITS, ExportTable, type BlockRequest } from '@oxmem/nbd-protocol';
 import type { NativeBinding, RawSocket } from '@oxmem/rawsock';
 import {
   CapturingTransport,
-  DEFAULT_REISSUE_POLICY,
   PEER_PROFILES,
   RemoteMemory,
   type Clock,
   type FrameTransport,
+  type MemoryStatus,
   type Micros,
   type RemoteMemoryConfig,
 } from '@oxmem/tloe-protocol';
@@ -16,14 +17,26 @@ import { PcapFile } from '@oxmem/tloe-protocol/node';
 import { formatAddress, formatMac } from '@oxmem/tloe-protocol/text';
 
 import type { Options } from './cli/options.ts';
+import { deviceSlices } from './device/device-slices.ts';
+import type { MemoryAccess } from './device/memory-access.ts';
+import { MemorySlice } from './device/memory-slice.ts';
 import { RemoteBlockDevice } from './device/remote-block-device.ts';
+import type { claimEndpoint } from './endpoint/claim.ts';
+import { reissuePolicy } from './endpoint/reissue.ts';
 import { openRawTransport } from './endpoint/raw-transport.ts';
 import { DriverError, systemCode } from './errors.ts';
+import { deviceFailure } from './kernel/device-failure.ts';
+import { KernelFrontEnd, checkDevices, type ShownDevice } from './kernel/kernel-front-end.ts';
 import type { Logger } from './observe/logger.ts';
 import { RequestFailureLog } from './observe/request-failure-log.ts';
 import { ConnectionWatch } from './runtime/connection-watch.ts';
+import type { FrontEnd } from './runtime/front-end.ts';
 import type { LeftoverFiles } from './runtime/leftover-files.ts';
+import { ServiceManager } from './runtime/service-manager.ts';
+import { ExportFrontEnd } from './server/export-front-end.ts';
 import { MAX_REQUESTS, NbdServer } from './server/nbd-server.ts';
+import { ContentWitness } from './witness/content-witness.ts';
+import { proveContents } from './witness/prove-contents.ts';
 
 /** What the driver needs of its surroundings; a test gives others. */
 export interface DriverPorts {
@@ -37,6 +50,14 @@ export interface DriverPorts {
   readonly leftovers: LeftoverFiles;
   /** The native addon of the raw socket unless given. */
   readonly binding?: NativeBinding;
+  /** The kernel's NBD driver and its files; this machine's unless given. */
+  readonly machine?: NbdMachine;
+  /** Folder in memory for what a successor of this process needs. */
+  readonly runFolder: string;
+  /** Asks another driver to leave its devices to us; false: there is no such process. */
+  readonly askToHandOver: (pid: number) => boolean;
+  /** Keeps others from the endpoint; without it nobody is kept. */
+  readonly claim?: typeof claimEndpoint;
 }
 
 /** The parts of a driver, joined but not yet working. */
@@ -44,9 +65,11 @@ export interface Driver {
   readonly socket: RawSocket;
   readonly memory: RemoteMemory;
   readonly watch: ConnectionWatch;
-  readonly device: RemoteBlockDevice;
-  readonly server: NbdServer;
+  /** In the order of their slices. */
+  readonly devices: readonly RemoteBlockDevice[];
+  readonly frontEnd: FrontEnd;
   readonly capture: PcapFile | undefined;
+  readonly service: ServiceManager;
   /** Whether the ready line was printed. */
   wasReady: boolean;
 }
@@ -54,13 +77,15 @@ export interface Driver {
 /**
  * The composition root: here, and nowhere else, the packages meet.
  *
- *     NbdServer → RemoteBlockDevice → RemoteMemory → (CapturingTransport →) RawSocket
+ *     KernelFrontEnd or ExportFrontEnd → RemoteBlockDevice → MemorySlice → RemoteMemory
+ *                                                  → (CapturingTransport →) RawSocket
  *
- * @throws DriverError when the interface, the raw socket or the capture file cannot be had; nothing
- *         is left open then
+ * @throws DriverError when the kernel device is somebody's, or the interface, the raw socket or the
+ *         capture file cannot be had; nothing is left open then
  */
 export async function composeDriver(options: Options, ports: DriverPorts): Promise<Driver> {
   const { clock, logger } = ports;
+  const machine = options.listen === undefined ? kernelMachine(options, ports) : undefined;
   const socket = openRawTransport(options, ports.binding);
   let capture: PcapFile | undefined;
   try {
@@ -73,25 +98,60 @@ export async function composeDriver(options: Options, ports: DriverPorts): Promi
     capture === undefined ? socket : new CapturingTransport(socket, capture);
   const watch = new ConnectionWatch(logger, options.mac, options.endpointLost);
   const memory = new RemoteMemory(memoryConfig(options), { transport, clock }, watch);
-  const failures = new RequestFailureLog(logger, clock);
-  const device = new RemoteBlockDevice(
-    {
-      sizeBytes: options.size,
+  const shown = showDevices(options, memory, new RequestFailureLog(logger, clock));
+  const frontEnd =
+    machine === undefined
+      ? createExport(options, shown, ports)
+      : new KernelFrontEnd(options, shown, {
+          machine,
+          logger,
+          leftovers: ports.leftovers,
+          runFolder: ports.runFolder,
+          prove: (slice, samples) => proveContents(memory, slice.firstByte, samples),
+        });
+  const devices = shown.map(({ device }) => device);
+  const service = new ServiceManager(ports);
+  return { socket, memory, watch, devices, frontEnd, capture, service, wasReady: false };
+}
+
+/** The kernel's NBD driver, after a look at whether it could give us the devices. */
+function kernelMachine(options: Options, ports: DriverPorts): NbdMachine {
+  try {
+    const machine = ports.machine ?? thisMachine();
+    checkDevices(options, machine);
+    return machine;
+  } catch (thrown) {
+    throw deviceFailure(thrown);
+  }
+}
+
+/** One block device for each slice of the memory. */
+function showDevices(
+  options: Options,
+  memory: RemoteMemory,
+  failures: RequestFailureLog,
+): ShownDevice[] {
+  const access: MemoryAccess = {
+    submit: (request) => memory.submit(request),
+    kick: () => memory.kick(),
+    get isHealthy() {
+      return memory.link.state === 'open' && !memory.link.isLost;
+    },
+  };
+  return deviceSlices(options).map((slice) => {
+    const witness = new ContentWitness();
+    const settings = {
+      witness: options.listen === undefined ? witness : undefined,
+      sizeBytes: slice.sizeBytes,
       readOnly: options.readOnly,
       preferredBlockBytes: options.blockSize,
-      capacity: MAX_REQUESTS,
-      onRequestFailed: (block, status) => failures.requestFailed(block, status),
-    },
-    {
-      submit: (request) => memory.submit(request),
-      kick: () => memory.kick(),
-      get isHealthy() {
-        return memory.link.state === 'open' && !memory.link.isLost;
-      },
-    },
-  );
-  const server = new NbdServer({ exports: exportTable(options, device), clock, logger });
-  return { socket, memory, watch, device, server, capture, wasReady: false };
+      capacity: options.listen === undefined ? DEFAULT_LIMITS.requests : MAX_REQUESTS,
+      onRequestFailed: (block: BlockRequest, status: MemoryStatus) =>
+        failures.requestFailed(block, status),
+    };
+    const part = new MemorySlice(access, slice.firstByte);
+    return { slice, device: new RemoteBlockDevice(settings, part), witness };
+  });
 }
 
 function memoryConfig(options: Options): RemoteMemoryConfig {
@@ -104,27 +164,30 @@ function memoryConfig(options: Options): RemoteMemoryConfig {
       dataOrder: options.dataOrder,
       window: options.window,
       maxAccessLog2: options.maxRequest,
-      reissue: {
-        ...DEFAULT_REISSUE_POLICY,
-        requestTimeoutMicros: options.requestTimeout,
-        whenLost: options.endpointLost,
-      },
+      reissue: reissuePolicy(options),
       // Not where the last run began: late answers to it must not fit.
       firstSource: randomInt(2 ** 26),
     },
   };
 }
 
-/** One export, which is also the default one. */
-function exportTable(options: Options, device: RemoteBlockDevice): ExportTable {
-  const place = `${formatAddress(options.base)} on ${formatMac(options.mac)}`;
-  return new ExportTable([
-    {
-      name: 'oxmem',
-      description: `OmniXtend memory at ${place} via ${options.netdev}`,
+/** The devices as exports of one socket, the first of which is the default one. */
+function createExport(
+  options: Options,
+  shown: readonly ShownDevice[],
+  { clock, logger, leftovers }: DriverPorts,
+): FrontEnd {
+  const exports = new ExportTable(
+    shown.map(({ slice, device }) => ({
+      name: shown.length === 1 ? 'oxmem' : `oxmem${slice.index}`,
+      description:
+        `OmniXtend memory at ${formatAddress(slice.base)} on ${formatMac(options.mac)} via ` +
+        options.netdev,
       backend: device,
-    },
-  ]);
+    })),
+  );
+  const server = new NbdServer({ exports, clock, logger });
+  return new ExportFrontEnd(server, options, leftovers);
 }
 
 async function openCapture(

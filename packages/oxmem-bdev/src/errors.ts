@@ -10,14 +10,28 @@ export type DriverErrorCode =
   | 'ERR_OXMEM_RAW_SOCKET'
   /** The endpoint did not open the connection in time. */
   | 'ERR_OXMEM_ENDPOINT_SILENT'
-  /** There is nothing to attach the memory to. */
+  /** Another driver on this interface talks to the endpoint. */
+  | 'ERR_OXMEM_ENDPOINT_TAKEN'
+  /** The endpoint does not serve the range that was asked for, or not in accesses of that size. */
+  | 'ERR_OXMEM_RANGE'
+  /** The kernel has no such NBD device, or no NBD at all. */
   | 'ERR_OXMEM_NO_DEVICE'
+  /** Somebody has the kernel device. */
+  | 'ERR_OXMEM_DEVICE_BUSY'
+  /** We may not attach the kernel device. */
+  | 'ERR_OXMEM_DEVICE_PERMISSION'
+  /** The kernel device failed, or ended while it was in use. */
+  | 'ERR_OXMEM_DEVICE'
+  /** Nothing shows that the endpoint still holds what was written through a former driver. */
+  | 'ERR_OXMEM_NO_PROOF'
   /** Somebody else serves at the place of the export. */
   | 'ERR_OXMEM_LISTEN_BUSY'
   /** We may not serve at the place of the export. */
   | 'ERR_OXMEM_LISTEN_PERMISSION'
   /** The place of the export cannot be used. */
   | 'ERR_OXMEM_LISTEN'
+  /** This process cannot be prepared for serving swap space. */
+  | 'ERR_OXMEM_SWAP'
   /** A file that was asked for cannot be written. */
   | 'ERR_OXMEM_FILE'
   /** The connection ended while it was in use. */
@@ -49,10 +63,17 @@ const EXIT_CODES: Readonly<Record<DriverErrorCode, ExitCode>> = {
   ERR_OXMEM_PERMISSION: ExitCode.notPermitted,
   ERR_OXMEM_RAW_SOCKET: ExitCode.failed,
   ERR_OXMEM_ENDPOINT_SILENT: ExitCode.endpointSilent,
+  ERR_OXMEM_ENDPOINT_TAKEN: ExitCode.deviceUnavailable,
+  ERR_OXMEM_RANGE: ExitCode.usage,
   ERR_OXMEM_NO_DEVICE: ExitCode.deviceUnavailable,
+  ERR_OXMEM_DEVICE_BUSY: ExitCode.deviceUnavailable,
+  ERR_OXMEM_DEVICE_PERMISSION: ExitCode.notPermitted,
+  ERR_OXMEM_DEVICE: ExitCode.failed,
+  ERR_OXMEM_NO_PROOF: ExitCode.failed,
   ERR_OXMEM_LISTEN_BUSY: ExitCode.deviceUnavailable,
   ERR_OXMEM_LISTEN_PERMISSION: ExitCode.notPermitted,
   ERR_OXMEM_LISTEN: ExitCode.failed,
+  ERR_OXMEM_SWAP: ExitCode.notPermitted,
   ERR_OXMEM_FILE: ExitCode.failed,
   ERR_OXMEM_CONNECTION_ENDED: ExitCode.failed,
 };

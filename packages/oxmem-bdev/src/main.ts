@@ -7,11 +7,15 @@ import { SystemClock } from '@oxmem/tloe-protocol/node';
 import { ExitCode } from './cli/exit-codes.ts';
 import type { Options } from './cli/options.ts';
 import { readCommandLine } from './cli/program.ts';
+import { runCommand } from './commands/run-command.ts';
+import { claimEndpoint } from './endpoint/claim.ts';
 import { DriverError } from './errors.ts';
+import { RECORD_FOLDER } from './kernel/device-record.ts';
 import { createLogger } from './observe/logger.ts';
 import { LeftoverFiles } from './runtime/leftover-files.ts';
 import { runDriver } from './runtime/run-driver.ts';
 import { StopRequest } from './runtime/stop-request.ts';
+import { SWAP_WARNING, guardForSwap } from './runtime/swap-guard.ts';
 
 async function main(args: readonly string[]): Promise<ExitCode> {
   const commandLine = readCommandLine(args);
@@ -24,6 +28,8 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       return ExitCode.usage;
     case 'run':
       return await run(commandLine.options);
+    default:
+      return await runCommand(commandLine, complain);
   }
 }
 
@@ -31,19 +37,27 @@ async function run(options: Options): Promise<ExitCode> {
   const clock = new SystemClock();
   const leftovers = new LeftoverFiles();
   try {
+    // Before anything is opened or a signal is caught: it starts this program anew.
+    if (options.swap) guardForSwap();
+    const stop = stopOnSignals(leftovers, options.listen === undefined ? HURRY_MILLIS : 0);
+    const logger = createLogger(options.logLevel, options.logFormat);
+    if (options.swap) logger.warn(SWAP_WARNING);
     await runDriver(
       options,
       {
         clock,
         originUnixMicros: clock.originUnixMicros,
-        logger: createLogger(options.logLevel, options.logFormat),
+        logger,
         print: (line) => process.stdout.write(`${line}\n`),
         environment: process.env,
         leftovers,
+        runFolder: RECORD_FOLDER,
+        askToHandOver: (pid) => isSent(pid, 'SIGUSR2'),
+        claim: claimEndpoint,
       },
-      stopOnSignals(leftovers),
+      stop,
     );
-    return ExitCode.done;
+    return stop.isInsisted ? ExitCode.failed : ExitCode.done;
   } catch (thrown) {
     leftovers.removeAll();
     if (!(thrown instanceof DriverError)) throw thrown;
@@ -52,25 +66,43 @@ async function run(options: Options): Promise<ExitCode> {
   }
 }
 
-/** The first SIGINT or SIGTERM asks for a shutdown, the second one ends the program at once. */
-function stopOnSignals(leftovers: LeftoverFiles): StopRequest {
+/**
+ * The first signal asks for a shutdown in good order. After a second one nobody is waited for: the
+ * program ends within `hurryMillis`, the time to take a device away from the kernel. A third one
+ * ends it where it stands.
+ */
+function stopOnSignals(leftovers: LeftoverFiles, hurryMillis: number): StopRequest {
   const stop = new StopRequest();
-  const onSignal = (): void => {
-    if (!stop.isRequested) {
-      stop.request();
-      return;
-    }
+  const leave = (): never => {
     leftovers.removeAll();
     process.exit(ExitCode.failed);
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const onSignal = (): void => {
+    if (stop.isInsisted) leave();
+    stop.request();
+    if (!stop.isInsisted) return;
+    if (hurryMillis === 0) leave();
+    setTimeout(leave, hurryMillis).unref();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  process.on('SIGUSR2', () => stop.askHandOver());
   return stop;
+}
+
+function isSent(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
 }
 
 function complain(sentence: string): void {
   process.stderr.write(`oxmem-bdev: ${sentence}\n`);
 }
+
+/** For a device that shall go although somebody uses it, and for the Close to the endpoint. */
+const HURRY_MILLIS = 2_000;
 
 // Whoever read our output may be gone; that is no reason to leave the endpoint without a Close.
 process.stdout.on('error', () => {});

@@ -93,6 +93,8 @@ describe('the driver, from the opening to the end', () => {
       environment: {},
       leftovers,
       binding: network.binding,
+      runFolder: join(folder, 'run'),
+      askToHandOver: () => false,
     };
     runDriver(commandLine.options, ports, stop).then(
       () => (end = { failure: undefined }),
@@ -318,16 +320,6 @@ describe('the driver, from the opening to the end', () => {
       const mac = formatMac(driverInterface.mac);
       startDriver(['--open-timeout=100ms'], { mac });
       expect((await failure()).message).toContain('--mac is the address of drv0 itself');
-    });
-
-    it('closes the link in good order when there is nothing to attach to', async () => {
-      const endpoint = startEndpoint();
-      startDriver([], { isListening: false });
-      const thrown = await failure();
-      expect(thrown.exitCode).toBe(4);
-      expect(thrown.message).toContain('--listen');
-      expect(printed).toEqual(CLOSED_WELL);
-      expect(endpoint.stats().connections).toMatchObject({ opened: 1, closed: 1 });
     });
 
     it('closes the link in good order when it cannot listen', async () => {

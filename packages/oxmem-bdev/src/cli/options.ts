@@ -1,9 +1,9 @@
+import type { AttachRequest } from '@oxmem/nbd-kernel';
 import {
   ADDRESS_ZERO,
   PEER_PROFILES,
   SECOND,
   addressPlus,
-  isPowerOfTwo,
   log2Exact,
   type DataOrder,
   type Micros,
@@ -12,14 +12,23 @@ import {
 } from '@oxmem/tloe-protocol';
 import {
   formatAddress,
-  isMulticastMac,
   parseAddress,
   parseDuration,
   parseInteger,
-  parseMac,
   parseSize,
 } from '@oxmem/tloe-protocol/text';
 
+import {
+  atLeast,
+  atMost,
+  oneOf,
+  parsePath,
+  parseStationMac,
+  parseTimeout,
+  powerOfTwo,
+  wholeSeconds,
+} from './option-values.ts';
+import { readValues, type ReadValues, type ValueRule, type ValueTexts } from './value-rules.ts';
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observe/logger.ts';
 import { parseListenAddress, type ListenAddress } from '../server/listen-address.ts';
 
@@ -32,7 +41,19 @@ export interface Options {
   readonly size: number;
   /** First remote address, a multiple of 8; base + size is at most 2^64. */
   readonly base: RemoteAddress;
-  /** Undefined: no export on a socket. */
+  /** Kernel device of the first slice, a path below /dev or `auto`; undefined: the default. */
+  readonly device: string | undefined;
+  /** Devices that the memory is split over evenly, 1 to 16. */
+  readonly num: number;
+  /** Kernel interface; `auto`: netlink where it works, else ioctl. */
+  readonly attach: AttachRequest;
+  /** Take over devices whose driver is gone or is asked to go. */
+  readonly takeover: boolean;
+  /** How long I/O waits for a successor after this driver died, 0 to 1 h in whole seconds. */
+  readonly restartWait: Micros;
+  /** Prepare this process for serving swap space. */
+  readonly swap: boolean;
+  /** Undefined: kernel devices instead of an export on a socket. */
   readonly listen: ListenAddress | undefined;
   readonly readOnly: boolean;
   /** 512, 1024, 2048 or 4096. */
@@ -57,18 +78,14 @@ export interface Options {
 /** Accesses in flight that `auto` means: enough for a wire of 10 Gbit/s. */
 const DEFAULT_WINDOW = 256;
 
+/** Devices of one driver at most. */
+export const MAX_DEVICES = 16;
+/** The kernel device when nothing else is said. */
+export const DEFAULT_DEVICE = '/dev/nbd0';
+
 /** How one option is written, explained and read. */
-export interface OptionRule<Value> {
-  /** Long name and, unless it is a mere switch, what follows: `--size=SIZE`. */
-  readonly flag: string;
-  readonly group: 'Remote memory' | 'Export' | 'Tuning' | 'Faults and observation';
-  readonly help: string;
-  /** What a good value is, for the sentence about a bad one. */
-  readonly expected: string;
-  /** undefined: the value is bad. */
-  readonly parse: (text: string) => Value | undefined;
-  /** Without the option; absent: the option is required. */
-  readonly fallback?: Value;
+export interface OptionRule<Value> extends ValueRule<Value> {
+  readonly group: 'Remote memory' | 'Device' | 'Tuning' | 'Faults and observation';
 }
 
 type OptionRules = { readonly [Name in keyof Options]: OptionRule<Options[Name]> };
@@ -108,17 +125,65 @@ export const OPTION_RULES: OptionRules = {
     },
     fallback: ADDRESS_ZERO,
   },
+  device: {
+    flag: '--device=DEV',
+    group: 'Device',
+    help: 'first kernel device, or auto (default /dev/nbd0)',
+    expected: 'auto or a kernel device, for example /dev/nbd0',
+    parse: (text) => (text === 'auto' || /^\/dev\/[^\s/]+$/.test(text) ? text : undefined),
+    fallback: undefined,
+  },
+  num: {
+    flag: '--num=N',
+    group: 'Device',
+    help: 'split the memory evenly over N devices (default 1)',
+    expected: `a number of devices from 1 to ${MAX_DEVICES}`,
+    parse: (text) => parseInteger(text, { min: 1, max: MAX_DEVICES }),
+    fallback: 1,
+  },
+  attach: {
+    flag: '--attach=HOW',
+    group: 'Device',
+    help: 'netlink or ioctl (default netlink if it works)',
+    expected: 'netlink, ioctl or auto',
+    parse: (text) => oneOf(['auto', 'netlink', 'ioctl'] as const, text),
+    fallback: 'auto',
+  },
+  takeover: {
+    flag: '--takeover',
+    group: 'Device',
+    help: 'take the device over from a driver that died',
+    expected: 'no value',
+    parse: () => true,
+    fallback: false,
+  },
+  restartWait: {
+    flag: '--restart-wait=TIME',
+    group: 'Device',
+    help: 'I/O waits so long for a new driver (default 30s)',
+    expected: 'a duration from 0 to 1h in whole seconds, for example 30s',
+    parse: (text) => wholeSeconds(atMost(3_600 * SECOND, parseDuration(text))),
+    fallback: 30 * SECOND,
+  },
+  swap: {
+    flag: '--swap',
+    group: 'Device',
+    help: 'prepare for swap space on it (see the README)',
+    expected: 'no value',
+    parse: () => true,
+    fallback: false,
+  },
   listen: {
     flag: '--listen=ADDRESS',
-    group: 'Export',
-    help: 'NBD export at unix:PATH or tcp:HOST:PORT',
+    group: 'Device',
+    help: 'instead: NBD export, unix:PATH or tcp:HOST:PORT',
     expected: 'unix:PATH (at most 107 bytes) or tcp:HOST:PORT, for example tcp:[::1]:10809',
     parse: parseListenAddress,
     fallback: undefined,
   },
   readOnly: {
     flag: '--read-only',
-    group: 'Export',
+    group: 'Device',
     help: 'refuse writes',
     expected: 'no value',
     parse: () => true,
@@ -126,8 +191,8 @@ export const OPTION_RULES: OptionRules = {
   },
   blockSize: {
     flag: '--block-size=N',
-    group: 'Export',
-    help: 'block size told to clients (default 4096)',
+    group: 'Device',
+    help: 'block size of the device (default 4096)',
     expected: 'a power of two from 512 to 4096',
     parse: (text) => powerOfTwo(512, 4096, parseSize(text)),
     fallback: 4096,
@@ -236,39 +301,26 @@ export const OPTION_RULES: OptionRules = {
   },
 };
 
-/** A command line that was understood, or what is wrong with it in one sentence. */
-export type ParsedOptions =
-  | { readonly isValid: true; readonly options: Options }
-  | { readonly isValid: false; readonly sentence: string };
-
-/**
- * Reads the texts of a command line.
- *
- * @param texts  by the names of `Options`; `true` for a switch; absent ones take their default
- */
-export function parseOptions(texts: Readonly<Record<string, string | true>>): ParsedOptions {
-  const values: Record<string, unknown> = {};
-  for (const [name, rule] of Object.entries(OPTION_RULES) as [string, OptionRule<unknown>][]) {
-    const text = texts[name];
-    const long = rule.flag.split('=')[0];
-    if (text === undefined) {
-      if (!('fallback' in rule)) return bad(`${long} is missing: it takes ${rule.expected}.`);
-      values[name] = rule.fallback;
-      continue;
-    }
-    values[name] = rule.parse(text === true ? '' : text);
-    if (values[name] === undefined) {
-      return bad(`${long}: ${quote(text)} will not do, it takes ${rule.expected}.`);
-    }
-  }
-  return checkTogether(values as unknown as Options);
+/** Reads the texts of a command line, by the names of `Options`; absent ones take their default. */
+export function parseOptions(texts: ValueTexts): ReadValues<Options> {
+  const values = readValues<Options>(OPTION_RULES, texts);
+  return values.isValid ? checkTogether(values.options) : values;
 }
 
-function checkTogether(options: Options): ParsedOptions {
-  const { size, blockSize, base } = options;
+/** These say how a kernel device is attached. */
+const KERNEL_ONLY = ['device', 'attach', 'takeover', 'restartWait', 'swap'] as const;
+
+function checkTogether(options: Options): ReadValues<Options> {
+  const { size, blockSize, base, num } = options;
   if (size % blockSize !== 0) {
     return bad(
       `--size: "${size}" bytes are not a multiple of --block-size, which is ${blockSize}.`,
+    );
+  }
+  if (size % (num * blockSize) !== 0) {
+    return bad(
+      `--num: "${num}" devices cannot share ${size} bytes evenly in blocks of ${blockSize}; ` +
+        'choose another --num, --size or --block-size.',
     );
   }
   if (addressPlus(base, size - 1) === undefined) {
@@ -277,43 +329,17 @@ function checkTogether(options: Options): ParsedOptions {
       `--size: "${size}" bytes from --base ${from} on reach beyond the last address, 2^64.`,
     );
   }
+  for (const name of options.listen === undefined ? [] : KERNEL_ONLY) {
+    const { flag, fallback } = OPTION_RULES[name];
+    if (options[name] === fallback) continue;
+    return bad(`${flag.split('=')[0]} is for kernel devices and cannot go with --listen.`);
+  }
+  if (options.takeover && options.attach === 'ioctl') {
+    return bad('--takeover needs netlink: leave --attach=ioctl out.');
+  }
   return { isValid: true, options };
 }
 
-function bad(sentence: string): ParsedOptions {
+function bad(sentence: string): ReadValues<Options> {
   return { isValid: false, sentence };
-}
-
-function quote(text: string | true): string {
-  return JSON.stringify(text === true ? '' : text);
-}
-
-function parseStationMac(text: string): Uint8Array | undefined {
-  const mac = parseMac(text);
-  return mac === undefined || isMulticastMac(mac) ? undefined : mac;
-}
-
-function parseTimeout(text: string): Micros | undefined {
-  return atLeast(1_000, atMost(600 * SECOND, parseDuration(text)));
-}
-
-function parsePath(text: string): string | undefined {
-  return text === '' || text.includes('\0') ? undefined : text;
-}
-
-function atLeast(least: number, value: number | undefined): number | undefined {
-  return value === undefined || value < least ? undefined : value;
-}
-
-function atMost(most: number, value: number | undefined): number | undefined {
-  return value === undefined || value > most ? undefined : value;
-}
-
-function powerOfTwo(least: number, most: number, value: number | undefined): number | undefined {
-  const bounded = atLeast(least, atMost(most, value));
-  return bounded !== undefined && isPowerOfTwo(bounded) ? bounded : undefined;
-}
-
-function oneOf<Name extends string>(names: readonly Name[], text: string): Name | undefined {
-  return names.find((name) => name === text);
 }

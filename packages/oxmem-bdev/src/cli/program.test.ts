@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-import { ADDRESS_ZERO } from '@oxmem/tloe-protocol';
+import { ADDRESS_ZERO, SECOND } from '@oxmem/tloe-protocol';
 import { describe, expect, it } from 'vitest';
 
 import { OPTION_RULES, type Options } from './options.ts';
-import { readCommandLine } from './program.ts';
+import { COMMANDS, readCommandLine } from './program.ts';
 
 const REQUIRED = ['--netdev=eth0', '--mac=04:00:00:00:00:01', '--size=1G'];
 
@@ -27,6 +27,12 @@ describe('a command line with the required options only', () => {
       mac: Uint8Array.of(4, 0, 0, 0, 0, 1),
       size: 2 ** 30,
       base: ADDRESS_ZERO,
+      device: undefined,
+      num: 1,
+      attach: 'auto',
+      takeover: false,
+      restartWait: 30 * SECOND,
+      swap: false,
       listen: undefined,
       readOnly: false,
       blockSize: 4096,
@@ -75,6 +81,42 @@ const TABLE: readonly [keyof Options, readonly [string, unknown][], readonly str
       ['0x8000000000000000', { high: 0x80000000, low: 0 }],
     ],
     ['', '4', '0x12345678123456780', 'zz'],
+  ],
+  [
+    'device',
+    [
+      ['auto', 'auto'],
+      ['/dev/nbd12', '/dev/nbd12'],
+      // Whether it is one of NBD is the kernel's business.
+      ['/dev/sda', '/dev/sda'],
+    ],
+    ['', 'nbd0', '/dev/', '/dev/a b', '/dev/disk/by-id/x', '/tmp/nbd0'],
+  ],
+  [
+    'num',
+    [
+      ['1', 1],
+      ['16', 16],
+    ],
+    ['', '0', '17', '-1', '1.5', 'four'],
+  ],
+  [
+    'attach',
+    [
+      ['netlink', 'netlink'],
+      ['ioctl', 'ioctl'],
+      ['auto', 'auto'],
+    ],
+    ['', 'NETLINK', 'nbd-client'],
+  ],
+  [
+    'restartWait',
+    [
+      ['0', 0],
+      ['60m', 3600 * SECOND],
+      ['90s', 90 * SECOND],
+    ],
+    ['', '1500ms', '61m', '30'],
   ],
   [
     'listen',
@@ -151,9 +193,16 @@ const TABLE: readonly [keyof Options, readonly [string, unknown][], readonly str
   ['logFormat', [['json', 'json']], ['xml', '']],
 ];
 
+/** Options without a value. */
+const SWITCHES: readonly [keyof Options, string][] = [
+  ['readOnly', '--read-only'],
+  ['takeover', '--takeover'],
+  ['swap', '--swap'],
+];
+
 describe('every option', () => {
   it('is in the table of this test', () => {
-    const tested = [...TABLE.map(([name]) => name), 'readOnly'];
+    const tested = [...TABLE.map(([name]) => name), ...SWITCHES.map(([name]) => name)];
     expect(tested.toSorted()).toEqual(Object.keys(OPTION_RULES).toSorted());
   });
 
@@ -211,12 +260,27 @@ describe('a wrong command line', () => {
     [[], /^--netdev is missing: it takes the name of a network interface/],
     [REQUIRED.slice(0, 2), /^--size is missing/],
     [[...REQUIRED, '--siz=1G'], /^--siz=1G is not an option of oxmem-bdev; did you mean --size\?$/],
-    [[...REQUIRED, '--device=/dev/nbd0'], /^--device=\/dev\/nbd0 is not an option/],
+    [[...REQUIRED, '--devices=2'], /^--devices=2 is not an option.*did you mean --device\?$/],
     [[...REQUIRED, '--metrics=127.0.0.1:9100'], /is not an option/],
     [[...REQUIRED, '--base'], /^--base has no value: it takes a hexadecimal address/],
     [[...REQUIRED, '--read-only=yes'], /^--read-only=yes is wrong: --read-only takes no value/],
     [[...REQUIRED, '/dev/nbd0'], /^"\/dev\/nbd0" is not an option/],
     [[...REQUIRED, '-x'], /^-x is not an option/],
+    [['detatch', '/dev/nbd0'], /^"detatch" is not an option .* detach, status, doctor /],
+    [[...REQUIRED, 'status'], /^"status" is not an option .* come first/],
+    [['detach'], /^DEV is missing: oxmem-bdev detach takes a kernel device/],
+    [['detach', 'nbd0'], /^DEV: "nbd0" will not do, it takes a kernel device/],
+    [['detach', '/dev/nbd0', '/dev/nbd1'], /^"\/dev\/nbd1" is one device too many/],
+    [['detach', '--forse', '/dev/nbd0'], /^--forse is not .* detach; did you mean --force\?$/],
+    [['detach', '--force=yes', '/dev/nbd0'], /^--force=yes is wrong: --force takes no value/],
+    [['detach', '--timeout=soon', '/dev/nbd0'], /^--timeout: "soon" will not do.* 10m/],
+    [['detach', '/dev/nbd0', '--timeout'], /^--timeout has no value: it takes a duration/],
+    [['status', '/dev/nbd0'], /^"\/dev\/nbd0" is too much: status shows all devices/],
+    [['status', '--xml'], /^--xml is not an option of oxmem-bdev status/],
+    [['doctor', 'eth0'], /^"eth0" is not an option.*oxmem-bdev doctor --help/],
+    [['doctor', '--netdev=a/b'], /^--netdev: "a\/b" will not do, it takes the name of a network/],
+    [['doctor', '--mac=04:00:00:00:00:01'], /^--mac needs --netdev: the name of a network/],
+    [['doctor', '--size=1G'], /^--size=1G is not an option of oxmem-bdev doctor/],
   ])('%j gets one sentence', (args, sentence) => {
     expect(sentenceOf(...args)).toMatch(sentence);
     expect(sentenceOf(...args)).not.toContain('\n');
@@ -229,6 +293,72 @@ it('prints its version', () => {
   expect(readCommandLine(['-V'])).toEqual({ kind: 'print', text: `${version}\n` });
 });
 
-it('takes the switch --read-only', () => {
-  expect(optionsOf('--read-only').readOnly).toBe(true);
+it.each(SWITCHES)('takes the switch %s, %s', (name, flag) => {
+  expect(optionsOf()[name]).toBe(false);
+  expect(optionsOf(flag)[name]).toBe(true);
+});
+
+describe('a command', () => {
+  it('is read with its defaults', () => {
+    expect(readCommandLine(['detach', '/dev/nbd3'])).toEqual({
+      kind: 'detach',
+      options: { device: '/dev/nbd3', force: false, timeout: 30 * SECOND },
+    });
+    expect(readCommandLine(['status'])).toEqual({ kind: 'status', options: { json: false } });
+    expect(readCommandLine(['doctor'])).toEqual({
+      kind: 'doctor',
+      options: {
+        netdev: undefined,
+        mac: undefined,
+        base: ADDRESS_ZERO,
+        device: '/dev/nbd0',
+        openTimeout: 5 * SECOND,
+      },
+    });
+  });
+
+  it.each([
+    ['--force', '--timeout=2m', '/dev/nbd3'],
+    ['/dev/nbd3', '--timeout', '2m', '--force'],
+  ])('takes options before and after what it is about: detach %s %s %s', (...args) => {
+    expect(readCommandLine(['detach', ...args])).toEqual({
+      kind: 'detach',
+      options: { device: '/dev/nbd3', force: true, timeout: 120 * SECOND },
+    });
+  });
+
+  it('takes what the driver takes: doctor', () => {
+    const args = ['--netdev=eth0', '--mac=04:00:00:00:00:01', '--base=8', '--device=auto'];
+    expect(readCommandLine(['doctor', ...args, '--open-timeout=1s'])).toEqual({
+      kind: 'doctor',
+      options: {
+        netdev: 'eth0',
+        mac: Uint8Array.of(4, 0, 0, 0, 0, 1),
+        base: { high: 0, low: 8 },
+        device: 'auto',
+        openTimeout: SECOND,
+      },
+    });
+  });
+
+  it.each(COMMANDS)('has a help that fits a screen: %s', (command) => {
+    for (const args of [['--help'], ['-h']]) {
+      const help = readCommandLine([command, ...args]);
+      if (help.kind !== 'print') throw new Error('no help');
+      expect(help.text).toMatch(new RegExp(`^Usage: oxmem-bdev ${command}`));
+      const lines = help.text.trimEnd().split('\n');
+      expect(lines.length).toBeLessThanOrEqual(24);
+      for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    }
+    const main = readCommandLine(['--help']);
+    expect(main.kind === 'print' && main.text).toContain(command);
+  });
+
+  it.each(COMMANDS)('stands in the README: %s', (command) => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(`oxmem-bdev ${command}`);
+    const help = readCommandLine([command, '--help']);
+    const flags = help.kind === 'print' ? help.text.match(/^ {2}--[a-z-]+/gm) : [];
+    for (const flag of flags ?? []) expect(readme).toContain(flag.trim());
+  });
 });

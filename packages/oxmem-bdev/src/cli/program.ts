@@ -1,102 +1,85 @@
-import { readFileSync } from 'node:fs';
-
-import { Command, CommanderError, Option } from 'commander';
-
+import { DETACH_SHAPE, readDetachOptions, type DetachOptions } from '../commands/detach/options.ts';
+import { DOCTOR_SHAPE, readDoctorOptions, type DoctorOptions } from '../commands/doctor/options.ts';
+import { STATUS_SHAPE, readStatusOptions, type StatusOptions } from '../commands/status/options.ts';
+import { helpLine, parseArguments, type CommandShape } from './command-parser.ts';
 import { OPTION_RULES, parseOptions, type OptionRule, type Options } from './options.ts';
+import type { ReadValues, ValueTexts } from './value-rules.ts';
 
 /** What a command line asks for. */
 export type CommandLine =
   | { readonly kind: 'run'; readonly options: Options }
+  | { readonly kind: 'detach'; readonly options: DetachOptions }
+  | { readonly kind: 'status'; readonly options: StatusOptions }
+  | { readonly kind: 'doctor'; readonly options: DoctorOptions }
   /** `--help` and `--version`: print this and end well. */
   | { readonly kind: 'print'; readonly text: string }
   | { readonly kind: 'usageError'; readonly sentence: string };
 
 /**
- * Reads a command line.
+ * Reads a command line. The first argument may name a command; without one the driver is meant.
  *
  * @param args  what follows the name of the program
  */
 export function readCommandLine(args: readonly string[]): CommandLine {
-  const printed: string[] = [];
-  const program = createProgram((text) => printed.push(text));
-  try {
-    program.parse(args, { from: 'user' });
-  } catch (thrown) {
-    if (!(thrown instanceof CommanderError)) throw thrown;
-    if (thrown.exitCode === 0) return { kind: 'print', text: printed.join('') };
-    return { kind: 'usageError', sentence: usageSentence(thrown, program.args) };
+  const [first, ...rest] = args;
+  switch (first) {
+    case 'detach':
+      return read(first, DETACH_SHAPE, rest, readDetachOptions);
+    case 'status':
+      return read(first, STATUS_SHAPE, rest, readStatusOptions);
+    case 'doctor':
+      return read(first, DOCTOR_SHAPE, rest, readDoctorOptions);
+    default:
+      return read('run', DRIVER_SHAPE, args, parseOptions);
   }
-  const parsed = parseOptions(program.opts<Record<string, string | true>>());
-  if (parsed.isValid) return { kind: 'run', options: parsed.options };
-  return { kind: 'usageError', sentence: parsed.sentence };
 }
 
-function createProgram(print: (text: string) => void): Command {
-  const program = new Command('oxmem-bdev')
-    .version(readVersion(), '-V, --version')
-    .helpOption('-h, --help')
-    .configureHelp({ formatHelp: helpText })
-    .configureOutput({ writeOut: print, writeErr: () => {} })
-    .showSuggestionAfterError(true)
-    .allowExcessArguments(false)
-    .exitOverride();
-  for (const { flag } of Object.values(OPTION_RULES)) {
-    program.addOption(new Option(flag.replace(/=(.+)$/, ' <$1>')));
-  }
-  return program;
+/** The names of the commands. */
+export const COMMANDS = ['detach', 'status', 'doctor'] as const;
+
+type Read<Kind, Values> =
+  | { readonly kind: Kind; readonly options: Values }
+  | Extract<CommandLine, { kind: 'print' | 'usageError' }>;
+
+function read<Kind, Texts, Values>(
+  kind: Kind,
+  shape: CommandShape<Texts>,
+  args: readonly string[],
+  readTexts: (texts: ValueTexts, operand: string) => ReadValues<Values>,
+): Read<Kind, Values> {
+  const parsed = parseArguments(shape, args);
+  if (parsed.kind !== 'texts') return parsed;
+  const values = readTexts(parsed.texts, parsed.operand);
+  if (values.isValid) return { kind, options: values.options };
+  return { kind: 'usageError', sentence: values.sentence };
 }
+
+/** The driver itself, which is what the program does without a command. */
+const DRIVER_SHAPE: CommandShape<Options> = {
+  name: 'oxmem-bdev',
+  rules: OPTION_RULES,
+  helpText,
+  excessSentence: (operand) =>
+    `"${operand}" is not an option like --size=8G, and no command: the commands are ` +
+    `${COMMANDS.join(', ')} and come first (see oxmem-bdev --help).`,
+};
 
 /** One screen: every line has at most 80 columns. */
 function helpText(): string {
   const lines = [
     'Usage: oxmem-bdev --netdev=DEV --mac=MAC --size=SIZE [options]',
+    `       oxmem-bdev ${COMMANDS.join('|')} [options]   (each has --help)`,
     'Serves the memory of an OmniXtend endpoint as a block device (NBD).',
   ];
   let group = '';
   for (const rule of Object.values(OPTION_RULES) as OptionRule<unknown>[]) {
     if (rule.group !== group) lines.push(`${rule.group}:`);
     group = rule.group;
-    lines.push(`  ${rule.flag.padEnd(HELP_COLUMN)}${rule.help}`);
+    lines.push(helpLine(rule));
   }
   lines.push(
-    `  ${'-h, --help  -V, --version'.padEnd(HELP_COLUMN)}print this, or the version, and end`,
+    helpLine({ flag: '-h, --help  -V, --version', help: 'print this, or the version, and end' }),
     'Exit codes: 0 done, 1 failed, 2 usage, 3 not permitted, 4 busy, 5 no endpoint',
   );
   return `${lines.join('\n')}\n`;
 }
-
-/** Puts what commander found into one sentence. */
-function usageSentence(error: CommanderError, operands: readonly string[]): string {
-  const [, named = ''] = /'([^']*)'/.exec(error.message) ?? [];
-  const [, suggestion] = /\(Did you mean (.+?)\?\)/.exec(error.message) ?? [];
-  const long = named.split(/[ =]/)[0] ?? '';
-  const rule = ruleOf(long);
-  switch (error.code) {
-    case 'commander.unknownOption':
-      if (rule !== undefined) return `${named} is wrong: ${long} takes no value.`;
-      return suggestion === undefined
-        ? `${named} is not an option of oxmem-bdev; see oxmem-bdev --help.`
-        : `${named} is not an option of oxmem-bdev; did you mean ${suggestion}?`;
-    case 'commander.optionMissingArgument':
-      return `${long} has no value: it takes ${rule?.expected ?? 'one'}.`;
-    case 'commander.excessArguments':
-      return (
-        `"${operands[0] ?? ''}" is not an option; every argument is one, like --size=8G (see ` +
-        'oxmem-bdev --help).'
-      );
-    default:
-      return `${error.message.replace(/^error: /, '').replaceAll(/\s+/g, ' ')}.`;
-  }
-}
-
-function ruleOf(long: string): OptionRule<unknown> | undefined {
-  const rules = Object.values(OPTION_RULES) as OptionRule<unknown>[];
-  return rules.find(({ flag }) => flag.split('=')[0] === long);
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
-
-const HELP_COLUMN = 26;

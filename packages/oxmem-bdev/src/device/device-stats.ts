@@ -12,4 +12,19 @@ export class DeviceStats {
   bytesZeroed = 0;
   /** Requests that failed, indexed by `MemoryStatus`. */
   readonly failed: Float64Array = new Float64Array(MEMORY_STATUS_NAMES.length);
+
+  /** Adds the counters of another device to these. */
+  add(other: DeviceStats): void {
+    this.reads += other.reads;
+    this.writes += other.writes;
+    this.flushes += other.flushes;
+    this.trims += other.trims;
+    this.zeroings += other.zeroings;
+    this.bytesRead += other.bytesRead;
+    this.bytesWritten += other.bytesWritten;
+    this.bytesZeroed += other.bytesZeroed;
+    other.failed.forEach((count, status) => {
+      (this.failed[status] as number) += count;
+    });
+  }
 }

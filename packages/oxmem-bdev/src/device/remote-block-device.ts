@@ -8,6 +8,7 @@ import {
   type RequestOwner,
 } from '@oxmem/tloe-protocol';
 
+import type { ContentWitness } from '../witness/content-witness.ts';
 import { DeviceStats } from './device-stats.ts';
 import type { MemoryAccess } from './memory-access.ts';
 import { errnoOf, textOf } from './nbd-errno.ts';
@@ -22,6 +23,8 @@ export interface RemoteBlockDeviceOptions {
   readonly preferredBlockBytes: number;
   /** Requests that can be with the device at a time; made at the start. */
   readonly capacity: number;
+  /** Remembers a little of what passes; undefined: nobody does. */
+  readonly witness?: ContentWitness | undefined;
   /** Told of every request that fails, with the range that it had. */
   readonly onRequestFailed?: (block: BlockRequest, status: MemoryStatus) => void;
 }
@@ -46,6 +49,9 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
   readonly #memory: MemoryAccess;
   readonly #zeroFill: ZeroFill;
   readonly #free: MemoryRequest[] = [];
+  /** The free ones and those on their way. */
+  readonly #all: readonly MemoryRequest[];
+  readonly #witness: ContentWitness | undefined;
   readonly #probeBuffer = ByteRegion.allocate(PROBE_BYTES);
   readonly #onRequestFailed: ((block: BlockRequest, status: MemoryStatus) => void) | undefined;
 
@@ -56,10 +62,12 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     this.preferredBlockBytes = options.preferredBlockBytes;
     this.#memory = memory;
     this.#onRequestFailed = options.onRequestFailed;
+    this.#witness = options.witness;
     this.#zeroFill = new ZeroFill(memory, options.capacity, (block, status) =>
       this.#finish(block, status),
     );
     for (let i = 0; i < options.capacity; i++) this.#free.push(new MemoryRequest(this));
+    this.#all = [...this.#free];
   }
 
   submit(block: BlockRequest): void {
@@ -72,11 +80,13 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
       case BlockCommand.Write:
         this.stats.writes++;
         this.stats.bytesWritten += block.length;
+        this.#witness?.beforeWrite(block.offset, block.length);
         this.#transfer(block, RequestKind.write);
         return;
       case BlockCommand.WriteZeroes:
         this.stats.zeroings++;
         this.stats.bytesZeroed += block.length;
+        this.#witness?.beforeWrite(block.offset, block.length);
         if (block.length <= ZERO_PIECE_BYTES) this.#transfer(block, RequestKind.zero);
         else this.#zeroFill.submit(block);
         return;
@@ -98,6 +108,7 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
 
   requestDone(request: MemoryRequest, status: MemoryStatus): void {
     const block = request.tag as BlockRequest;
+    if (status === MemoryStatus.ok && this.#witness?.isDue() === true) this.#show(request, block);
     request.tag = undefined;
     request.buffer = undefined;
     this.#free.push(request);
@@ -123,6 +134,20 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     request.buffer = this.#probeBuffer;
     request.bufferOffset = 0;
     this.#memory.submit(request);
+  }
+
+  /** Shows a transfer to the witness, unless a write may be changing what it carried. */
+  #show(request: MemoryRequest, block: BlockRequest): void {
+    const { command, offset, length, buffer, bufferOffset } = block;
+    if (command !== BlockCommand.Read && command !== BlockCommand.Write) return;
+    if (buffer === undefined || this.#zeroFill.isBusy) return;
+    const end = offset + length;
+    for (const other of this.#all) {
+      const its = other.tag as BlockRequest | undefined;
+      if (other === request || its === undefined || other.kind === RequestKind.read) continue;
+      if (its.offset < end && its.offset + its.length > offset) return;
+    }
+    this.#witness?.see({ offset, length, bytes: buffer.bytes, start: bufferOffset });
   }
 
   #take(block: BlockRequest): MemoryRequest {

@@ -50,6 +50,11 @@ export class ZeroFill implements RequestOwner {
     }
   }
 
+  /** Whether a request is here. */
+  get isBusy(): boolean {
+    return this.#count > 0 || this.#free.length < ZERO_PIECES;
+  }
+
   /** Takes a request whose backend fields are as at its submission. */
   submit(block: BlockRequest): void {
     this.#append(block);

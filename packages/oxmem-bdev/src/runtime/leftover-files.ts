@@ -13,15 +13,23 @@ export class LeftoverFiles {
     this.#paths.delete(path);
   }
 
+  /** Removes one of them now, as far as the system lets us. */
+  remove(path: string): void {
+    this.#paths.delete(path);
+    removeQuietly(path);
+  }
+
   /** Removes them all, as far as the system lets us. */
   removeAll(): void {
-    for (const path of this.#paths) {
-      try {
-        rmSync(path, { force: true });
-      } catch {
-        // Nobody is left who could do something about it.
-      }
-    }
+    for (const path of this.#paths) removeQuietly(path);
     this.#paths.clear();
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Nobody is left who could do something about it.
   }
 }

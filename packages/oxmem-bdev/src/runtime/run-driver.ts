@@ -1,16 +1,30 @@
 import { writeFileSync } from 'node:fs';
 
+import { thisMachine } from '@oxmem/nbd-kernel';
+import {
+  MILLISECOND,
+  addressPlus,
+  type Clock,
+  type Micros,
+  type RemoteAddress,
+} from '@oxmem/tloe-protocol';
 import { formatAddress, formatMac } from '@oxmem/tloe-protocol/text';
 
 import type { Options } from '../cli/options.ts';
 import { composeDriver, type Driver, type DriverPorts } from '../compose.ts';
+import { deviceSlices } from '../device/device-slices.ts';
+import { probeRange } from '../endpoint/range-probe.ts';
 import { describeSilence, silenceFacts } from '../endpoint/silence.ts';
 import { DriverError, systemCode } from '../errors.ts';
-import { formatListenAddress } from '../server/listen-address.ts';
+import { deviceFailure } from '../kernel/device-failure.ts';
+import { backendIdentifier, devicePathOf } from '../kernel/device-terms.ts';
+import { dismissPredecessor } from '../kernel/predecessor.ts';
 import { logSummary } from '../observe/summary.ts';
-import { notifyReady } from './service-manager.ts';
+import type { ReadyPlace } from './front-end.ts';
+import type { ServiceManager } from './service-manager.ts';
 import { shutDown } from './shutdown.ts';
 import type { StopRequest } from './stop-request.ts';
+import { pinWitnesses } from './swap-guard.ts';
 
 /**
  * The life of a driver: compose, open the connection, serve, until somebody asks it to stop or the
@@ -23,6 +37,8 @@ export async function runDriver(
   ports: DriverPorts,
   stop: StopRequest,
 ): Promise<void> {
+  if (options.takeover) await dismissPredecessors(options, ports);
+  await ports.claim?.(options);
   const driver = await composeDriver(options, ports);
   let hasFailed = true;
   try {
@@ -31,7 +47,7 @@ export async function runDriver(
   } finally {
     // Where no connection was ever open and nobody asked, there is nothing to announce.
     const isAnnounced = !hasFailed || driver.memory.link.state !== 'opening';
-    await endDriver(driver, options, ports, isAnnounced);
+    await endDriver(driver, ports, { isAnnounced, stop });
   }
 }
 
@@ -42,24 +58,59 @@ async function live(
   ports: DriverPorts,
   stop: StopRequest,
 ): Promise<void> {
-  const opening = open(driver, options, ports);
-  await Promise.race([opening, stop.requested]);
-  // What comes of an opening that nobody waits for does not matter.
-  opening.catch(() => undefined);
+  const { frontEnd, watch, service } = driver;
+  const starting = start(driver, options, ports);
+  await Promise.race([starting, stop.requested]);
+  // What comes of a start that nobody waits for does not matter.
+  starting.catch(() => undefined);
   if (stop.isRequested) return;
-  if (options.listen === undefined) {
-    throw new DriverError(
-      'ERR_OXMEM_NO_DEVICE',
-      'This version attaches no kernel device yet; export the memory on a socket with ' +
-        '--listen=unix:PATH.',
+  announce(await starting, options, ports, service);
+  driver.wasReady = true;
+  void stop.handOverAsked.then(() => {
+    if (frontEnd.canHandOver) stop.grantHandOver();
+    else ports.logger.warn('there is nothing here that a successor could take over');
+  });
+  const end = await Promise.race([stop.requested, watch.ended, frontEnd.ended]);
+  service.stopping();
+  if (end !== undefined) throw end;
+  if (stop.isRequested && !stop.isHandOver) await untilUnused(driver, ports, stop);
+}
+
+async function start(
+  driver: Driver,
+  options: Options,
+  ports: DriverPorts,
+): Promise<readonly ReadyPlace[]> {
+  await open(driver, options, ports);
+  await probeRange(driver.memory, options);
+  if (driver.watch.end !== undefined) throw driver.watch.end;
+  const places = await driver.frontEnd.start();
+  if (options.swap) {
+    pinWitnesses(
+      ports.runFolder,
+      places.map(({ name }) => name),
     );
   }
-  const address = await driver.server.listen(options.listen);
-  if (address.kind === 'unix') ports.leftovers.add(address.path);
-  driver.wasReady = true;
-  await announce(formatListenAddress(address), options, ports);
-  const end = await Promise.race([stop.requested, driver.watch.ended]);
-  if (end !== undefined) throw end;
+  return places;
+}
+
+/** Somebody would lose data if the devices went now: says who, and waits. */
+async function untilUnused(
+  { frontEnd, watch, service }: Driver,
+  { clock, logger }: DriverPorts,
+  stop: StopRequest,
+): Promise<void> {
+  let users = await frontEnd.describeUsers();
+  if (users === undefined) return;
+  logger.warn(
+    `stops as soon as nobody uses the device: ${users}; a second signal stops it at once, and ` +
+      'whoever uses it then gets I/O errors',
+  );
+  while (users !== undefined && !stop.isInsisted && watch.end === undefined) {
+    service.waitsFor(users);
+    await Promise.race([pause(clock, LOOK_AGAIN_MICROS), stop.insisted, watch.ended]);
+    users = await frontEnd.describeUsers();
+  }
 }
 
 async function open(driver: Driver, options: Options, ports: DriverPorts): Promise<void> {
@@ -81,12 +132,20 @@ async function open(driver: Driver, options: Options, ports: DriverPorts): Promi
   ports.logger.info(`connected to ${formatMac(options.mac)}, profile ${name}: ${description}`);
 }
 
-/** Ready: the line, the service manager, the pid file, in this order. */
-async function announce(place: string, options: Options, ports: DriverPorts): Promise<void> {
-  const where = `${formatAddress(options.base)} on ${formatMac(options.mac)}`;
-  ports.print(`ready: ${place} ${options.size} bytes at ${where} via ${options.netdev}`);
-  const problem = await notifyReady(ports.environment);
-  if (problem !== undefined) ports.logger.warn(problem);
+/** Ready: the lines, the service manager, the pid file, in this order. */
+function announce(
+  places: readonly ReadyPlace[],
+  options: Options,
+  ports: DriverPorts,
+  service: ServiceManager,
+): void {
+  for (const { name, sizeBytes, firstByte } of places) {
+    const base = formatAddress(addressPlus(options.base, firstByte) as RemoteAddress);
+    const where = `${base} on ${formatMac(options.mac)} via ${options.netdev}`;
+    ports.print(`ready: ${name} ${sizeBytes} bytes at ${where}`);
+  }
+  const names = places.map(({ name }) => name).join(', ');
+  service.ready(`${names} on ${formatMac(options.mac)} via ${options.netdev}`);
   if (options.pidFile === undefined) return;
   try {
     writeFileSync(options.pidFile, `${process.pid}\n`);
@@ -103,23 +162,22 @@ async function announce(place: string, options: Options, ports: DriverPorts): Pr
 
 async function endDriver(
   driver: Driver,
-  options: Options,
   ports: DriverPorts,
-  isAnnounced: boolean,
+  { isAnnounced, stop }: { isAnnounced: boolean; stop: StopRequest },
 ): Promise<void> {
-  const { memory, server, capture } = driver;
+  const { memory, frontEnd, capture, watch, service } = driver;
+  // When the endpoint is gone nothing can be written any more.
+  const hasTime = !stop.isInsisted && watch.end === undefined;
   const parts = {
-    server: {
-      stop: async (grace: number) => {
-        await server.stop(grace);
-        // Closing has removed the socket's file; what may stand there now is somebody else's.
-        if (options.listen?.kind === 'unix') ports.leftovers.forget(options.listen.path);
-      },
+    frontEnd: {
+      stop: (grace: Micros) =>
+        stop.isHandOver ? frontEnd.handOver() : frontEnd.stop(hasTime ? grace : 0),
     },
     link: memory,
     closeTimeoutMicros: memory.link.config.closeTimeoutMicros,
     release: async () => {
       await capture?.close();
+      service.close();
       ports.leftovers.removeAll();
     },
   };
@@ -127,3 +185,36 @@ async function endDriver(
   // A driver that never served says one sentence, why.
   if (driver.wasReady) logSummary(ports.logger, driver);
 }
+
+/** Drivers that still serve what we are to take over leave it to us. */
+async function dismissPredecessors(options: Options, ports: DriverPorts): Promise<void> {
+  const { clock, logger, machine = thisMachine(), runFolder } = ports;
+  const surroundings = {
+    machine,
+    recordFolder: runFolder,
+    askToHandOver: ports.askToHandOver,
+    pause: (millis: number) => pause(clock, millis * MILLISECOND),
+    onNote: (text: string) => logger.info(text),
+  };
+  try {
+    for (const slice of deviceSlices(options)) {
+      const path = devicePathOf(options, slice.index);
+      await dismissPredecessor(path, backendIdentifier(options, slice), surroundings);
+    }
+  } catch (thrown) {
+    throw deviceFailure(thrown);
+  }
+}
+
+function pause(clock: Clock, micros: Micros): Promise<void> {
+  return new Promise((resolve) => {
+    const alarm = clock.createAlarm(() => {
+      alarm.close();
+      resolve();
+    });
+    alarm.arm(clock.now() + micros);
+  });
+}
+
+/** How often somebody who waits for the device to be free looks again. */
+const LOOK_AGAIN_MICROS: Micros = 250 * MILLISECOND;

@@ -6,7 +6,7 @@ import { DRAIN_MICROS, shutDown } from './shutdown.ts';
 async function linesOf(how: CloseResult): Promise<string[]> {
   const lines: string[] = [];
   const parts = {
-    server: {
+    frontEnd: {
       stop: async (grace: number) => {
         await Promise.resolve();
         lines.push(`device stopped within ${grace}`);

@@ -6,8 +6,7 @@ export const DRAIN_MICROS: Micros = SECOND;
 
 /** What there is to shut down. */
 export interface ShutdownParts {
-  /** The device; undefined before it serves. */
-  readonly server: { stop(graceMicros: Micros): Promise<void> } | undefined;
+  readonly frontEnd: { stop(graceMicros: Micros): Promise<void> };
   readonly link: { close(): Promise<CloseResult> };
   /** Time within which `link.close` gives up. */
   readonly closeTimeoutMicros: Micros;
@@ -22,7 +21,7 @@ export interface ShutdownParts {
  * @param print  takes the lines that users and scripts wait for
  */
 export async function shutDown(parts: ShutdownParts, print: (line: string) => void): Promise<void> {
-  await parts.server?.stop(DRAIN_MICROS);
+  await parts.frontEnd.stop(DRAIN_MICROS);
   print('Closing OmniXtend connection...');
   const how = await parts.link.close();
   print(describeClose(how, parts.closeTimeoutMicros));

@@ -1,0 +1,32 @@
+import type { DeviceClock } from '@oxmem/nbd-kernel';
+
+/** How long somebody waits, and what he hears meanwhile. All times in milliseconds. */
+export interface Patience {
+  readonly clock: DeviceClock;
+  readonly limitMillis: number;
+  /** Called after 2 s, and every 5 s from then on, with the time that has passed. */
+  readonly onProgress: (waitedMillis: number) => void;
+}
+
+/**
+ * Looks again and again whether something holds.
+ *
+ * @returns whether it held in time
+ */
+export async function waitUntil(holds: () => boolean, patience: Patience): Promise<boolean> {
+  const { clock, limitMillis, onProgress } = patience;
+  let nextWord = FIRST_WORD_MILLIS;
+  for (let waited = 0; !holds(); waited += LOOK_MILLIS) {
+    if (waited >= limitMillis) return false;
+    if (waited >= nextWord) {
+      onProgress(waited);
+      nextWord += MORE_WORDS_MILLIS;
+    }
+    await new Promise<void>((resolve) => clock.after(LOOK_MILLIS, resolve));
+  }
+  return true;
+}
+
+const LOOK_MILLIS = 50;
+const FIRST_WORD_MILLIS = 2000;
+const MORE_WORDS_MILLIS = 5000;

@@ -1,0 +1,28 @@
+import type { MemoryRequest } from '@oxmem/tloe-protocol';
+
+import type { MemoryAccess } from './memory-access.ts';
+
+/** A part of remote memory that counts its bytes from 0. */
+export class MemorySlice implements MemoryAccess {
+  readonly #whole: MemoryAccess;
+  readonly #firstByte: number;
+
+  /** @param firstByte  of the part, in bytes of the whole */
+  constructor(whole: MemoryAccess, firstByte: number) {
+    this.#whole = whole;
+    this.#firstByte = firstByte;
+  }
+
+  submit(request: MemoryRequest): void {
+    request.offset += this.#firstByte;
+    this.#whole.submit(request);
+  }
+
+  kick(): void {
+    this.#whole.kick();
+  }
+
+  get isHealthy(): boolean {
+    return this.#whole.isHealthy;
+  }
+}

@@ -1,0 +1,97 @@
+import { crc32 } from 'node:zlib';
+
+import { describe, expect, it } from 'vitest';
+
+import {
+  ContentWitness,
+  SAMPLES,
+  SAMPLE_BYTES,
+  type Sample,
+  type SampleStore,
+} from './content-witness.ts';
+
+class ArrayStore implements SampleStore {
+  readonly slots: (Sample | undefined)[] = Array.from({ length: SAMPLES });
+
+  put(slot: number, sample: Sample): void {
+    this.slots[slot] = sample;
+  }
+
+  clear(slot: number): void {
+    this.slots[slot] = undefined;
+  }
+
+  get samples(): Sample[] {
+    return this.slots.filter((sample) => sample !== undefined);
+  }
+}
+
+function pattern(length: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (i * 31 + seed) & 0xff);
+}
+
+function started(): { witness: ContentWitness; store: ArrayStore } {
+  const witness = new ContentWitness();
+  const store = new ArrayStore();
+  witness.begin(store);
+  return { witness, store };
+}
+
+describe('the witness of what a device holds', () => {
+  it('keeps the checksum of whole sectors of a transfer, wherever the transfer begins', () => {
+    const { witness, store } = started();
+    const bytes = pattern(2000, 1);
+    witness.see({ offset: 1000, length: 1900, bytes, start: 100 });
+    expect(store.samples).toEqual([{ offset: 1024, crc: crc32(bytes.subarray(124, 124 + 512)) }]);
+  });
+
+  it('takes nothing from a transfer without a whole sector, or of bytes that are all alike', () => {
+    const { witness, store } = started();
+    witness.see({ offset: 1, length: 1022, bytes: pattern(1022, 1), start: 0 });
+    witness.see({ offset: 0, length: 4096, bytes: new Uint8Array(4096).fill(7), start: 0 });
+    expect(store.samples).toEqual([]);
+  });
+
+  it('forgets, before a write, every sample that the write touches, and no other', () => {
+    const { witness, store } = started();
+    const bytes = pattern(SAMPLE_BYTES, 3);
+    for (const offset of [0, 512, 1024]) witness.see({ offset, length: 512, bytes, start: 0 });
+    witness.beforeWrite(511, 2);
+    expect(store.samples.map(({ offset }) => offset)).toEqual([1024]);
+    witness.beforeWrite(1536, 512);
+    expect(store.samples).toHaveLength(1);
+  });
+
+  it('asks for the first transfers one by one, then for one in 256, and for none before it began', () => {
+    const idle = new ContentWitness();
+    expect(idle.isDue()).toBe(false);
+    const { witness } = started();
+    const bytes = pattern(512, 9);
+    for (let i = 0; i < SAMPLES; i++) {
+      expect(witness.isDue()).toBe(true);
+      witness.see({ offset: i * 512, length: 512, bytes, start: 0 });
+    }
+    expect(witness.isDue()).toBe(true);
+    const later = Array.from({ length: 512 }, () => witness.isDue());
+    expect(later.filter(Boolean)).toHaveLength(2);
+  });
+
+  it('replaces the oldest sample when all places are taken', () => {
+    const { witness, store } = started();
+    for (let i = 0; i <= SAMPLES; i++) {
+      witness.see({ offset: i * 512, length: 512, bytes: pattern(512, i), start: 0 });
+    }
+    const offsets = store.samples.map(({ offset }) => offset);
+    expect(offsets).not.toContain(0);
+    expect(offsets).toContain(SAMPLES * 512);
+  });
+
+  it('begins with what is known to be true', () => {
+    const witness = new ContentWitness();
+    const store = new ArrayStore();
+    witness.begin(store, [{ offset: 512, crc: 5 }]);
+    expect(store.samples).toEqual([{ offset: 512, crc: 5 }]);
+    witness.beforeWrite(600, 1);
+    expect(store.samples).toEqual([]);
+  });
+});
