@@ -17,10 +17,16 @@ import { endpointConfig } from './endpoint-config.ts';
 import type { EndpointListener } from './endpoint-events.ts';
 import { Endpoint } from './endpoint.ts';
 import { DeniedRequests } from './faults/denied-requests.ts';
-import { hasFrameFaults } from './faults/fault-settings.ts';
+import type { RequestFaults } from './connection.ts';
+import { hasFrameFaults, type FaultSettings } from './faults/fault-settings.ts';
 import { FaultyTransport } from './faults/faulty-transport.ts';
 import { parseFaultSpecs } from './faults/parse-fault-spec.ts';
+import { SpoiltMemory } from './faults/spoilt-memory.ts';
+import type { MemoryServer } from './memory-server.ts';
 import { SparseMemory } from './memory/sparse-memory.ts';
+import { ENDPOINT_PERSONAS, type EndpointPersonaName } from './persona/endpoint-personas.ts';
+import { withHabits } from './persona/habit-faults.ts';
+import { PersonaEndpoint } from './persona/persona-endpoint.ts';
 
 /** What all ways to start an endpoint have in common. */
 export interface EndpointOptions {
@@ -50,40 +56,105 @@ export interface EndpointOptions {
   readonly faults?: readonly string[];
   /** Where the chances of `faults` begin: the same seed gives the same faults. Default 1. */
   readonly seed?: number;
-  /** Habits of the initiators. Default: those of the generic profile. */
+  /** Habits of the initiators. Default: each is recognised by its opening. */
   readonly profile?: PeerProfile;
+  /**
+   * Plays a foreign endpoint, defects included, instead of this project's own. Its size limits,
+   * connections, range and alignment are then its own, and so is `dataOrder` if it is not given.
+   */
+  readonly persona?: EndpointPersonaName;
   /** Takes what the endpoint tells. */
   readonly onEvent?: EndpointListener;
+}
+
+/** Where an endpoint lives. The transport belongs to the endpoint from now on. */
+export interface EndpointPorts {
+  readonly transport: FrameTransport;
+  readonly clock: Clock;
 }
 
 /**
  * An endpoint on a transport and a clock of the caller's: the composition under all the ways to
  * start one. It does not serve yet.
  *
- * @param ports  the transport belongs to the endpoint from now on
  * @throws RangeError for options that no endpoint could fulfil
  */
-export function composeEndpoint(
-  options: EndpointOptions,
-  ports: { readonly transport: FrameTransport; readonly clock: Clock },
-): Endpoint {
-  checkOptions(options);
-  const faults = parseFaultSpecs(options.faults ?? []);
-  if (!faults.ok) throw new RangeError(`a fault cannot be understood: ${faults.reason}`);
-  const { rx, tx, denyChance } = faults.settings;
-  const prng = new Prng(options.seed ?? 1);
-  const { clock } = ports;
-  const transport =
-    hasFrameFaults(rx) || hasFrameFaults(tx)
-      ? new FaultyTransport(ports.transport, clock, { faults: faults.settings, prng })
-      : ports.transport;
+export function composeServer(options: EndpointOptions, ports: EndpointPorts): MemoryServer {
+  const { persona, faults = [] } = options;
+  const hasHabits = parsedFaults(faults).habits.length > 0;
+  if (persona !== undefined || hasHabits) return composePersona(options, ports);
+  return composeEndpoint(options, ports);
+}
+
+/**
+ * This project's own endpoint, whatever `persona` says.
+ *
+ * @throws RangeError for options that no endpoint could fulfil
+ */
+export function composeEndpoint(options: EndpointOptions, ports: EndpointPorts): Endpoint {
+  const { transport, memory, requestFaults } = composeParts(options, ports);
   return new Endpoint(configOf(options), {
     transport,
-    clock,
-    memory: options.memory ?? new SparseMemory(options.sizeBytes),
-    ...(denyChance > 0 && { requestFaults: new DeniedRequests(denyChance, prng.fork('deny')) }),
+    clock: ports.clock,
+    memory,
+    ...(requestFaults && { requestFaults }),
     ...(options.onEvent && { onEvent: options.onEvent }),
   });
+}
+
+/**
+ * A foreign endpoint: the one that `persona` names (a plain one if none is), with the habits that
+ * `faults` add.
+ *
+ * @throws RangeError for options that no endpoint could fulfil
+ */
+export function composePersona(options: EndpointOptions, ports: EndpointPorts): PersonaEndpoint {
+  const { transport, memory, requestFaults, prng } = composeParts(options, ports);
+  const named = ENDPOINT_PERSONAS[options.persona ?? 'plain'];
+  const odd = withHabits(named, parsedFaults(options.faults ?? []).habits);
+  const { dataOrder = odd.service.dataOrder } = options;
+  const base = options.base ?? DEFAULT_RESPONDER_CONFIG.base;
+  return new PersonaEndpoint(
+    { ...odd, service: { ...odd.service, dataOrder } },
+    {
+      transport,
+      clock: ports.clock,
+      memory: { backend: memory, base, requestFaults },
+      prng: prng.fork('persona'),
+      ...(options.onEvent && { onEvent: options.onEvent }),
+    },
+  );
+}
+
+interface ComposedParts {
+  readonly transport: FrameTransport;
+  readonly memory: MemoryBackend;
+  readonly requestFaults: RequestFaults | undefined;
+  readonly prng: Prng;
+}
+
+/** What faults do to transport, memory and requests. */
+function composeParts(options: EndpointOptions, ports: EndpointPorts): ComposedParts {
+  checkOptions(options);
+  const faults = parsedFaults(options.faults ?? []);
+  const { rx, tx, denyChance, spoilChance } = faults;
+  const prng = new Prng(options.seed ?? 1);
+  const isFaulty = hasFrameFaults(rx) || hasFrameFaults(tx);
+  const memory = options.memory ?? new SparseMemory(options.sizeBytes);
+  return {
+    prng,
+    transport: isFaulty
+      ? new FaultyTransport(ports.transport, ports.clock, { faults, prng })
+      : ports.transport,
+    memory: spoilChance > 0 ? new SpoiltMemory(memory, spoilChance, prng.fork('spoil')) : memory,
+    requestFaults: denyChance > 0 ? new DeniedRequests(denyChance, prng.fork('deny')) : undefined,
+  };
+}
+
+function parsedFaults(texts: readonly string[]): FaultSettings {
+  const faults = parseFaultSpecs(texts);
+  if (!faults.ok) throw new RangeError(`a fault cannot be understood: ${faults.reason}`);
+  return faults.settings;
 }
 
 function configOf(options: EndpointOptions): ReturnType<typeof endpointConfig> {

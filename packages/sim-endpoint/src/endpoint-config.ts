@@ -2,7 +2,6 @@ import {
   DEFAULT_ETHER_TYPE,
   DEFAULT_RESPONDER_CONFIG,
   MILLISECOND,
-  PEER_PROFILES,
   SECOND,
   assert,
   type Micros,
@@ -33,8 +32,8 @@ export interface EndpointConfig {
    * time, and the loss of anything but the last frame is reported by a NAK anyway.
    */
   readonly retransmit: RetransmitLimits;
-  /** Habits of the initiators; the same for all of them. */
-  readonly profile: PeerProfile;
+  /** Habits of the initiators, the same for all of them; undefined: each is recognised. */
+  readonly profile: PeerProfile | undefined;
   readonly etherType: number;
   /** First number of our frames and of the Open that we take, for tests of the wrap. */
   readonly firstSequenceNumber: number;
@@ -68,7 +67,7 @@ const DEFAULTS: Omit<EndpointConfig, 'responder'> = {
     minimumMicros: 30 * MILLISECOND,
     maximumMicros: 1_000 * MILLISECOND,
   },
-  profile: PEER_PROFILES.generic,
+  profile: undefined,
   etherType: DEFAULT_ETHER_TYPE,
   firstSequenceNumber: 0,
 };

@@ -33,6 +33,7 @@ import {
   snapshotOf,
   type EndpointStats,
 } from './endpoint-stats.ts';
+import type { MemoryServer } from './memory-server.ts';
 
 /** What an endpoint is made of. */
 export interface EndpointParts {
@@ -53,7 +54,7 @@ export interface EndpointParts {
  * without a connection makes one; every other frame from such an address is dropped and counted. No
  * initiator is ever told to go: an unasked Close makes known drivers deaf.
  */
-export class Endpoint implements FrameRouter, ConnectionOwner {
+export class Endpoint implements MemoryServer, FrameRouter, ConnectionOwner {
   readonly config: EndpointConfig;
   /** The largest access served, log2 bytes: as configured, and no more than a frame can carry. */
   readonly maxAccessLog2: number;
@@ -241,7 +242,7 @@ function linkConfigOf(
     windowFrames: config.windowFrames,
     grantExponents: config.grantExponents,
     retransmit: config.retransmit,
-    profile: config.profile,
+    ...(config.profile && { profile: config.profile, isPeerKnown: true }),
     firstSequenceNumber: config.firstSequenceNumber,
     closeTimeoutMicros: config.lingerMicros,
     // Initiators that never acknowledge must not be bombarded for ever.
@@ -251,7 +252,7 @@ function linkConfigOf(
 
 /** An answer that no frame can hold could never leave: larger accesses are denied instead. */
 function largestAccessLog2(config: EndpointConfig, mtuBytes: number): number {
-  const flits = flitsOfMtu(Math.min(mtuBytes, config.profile.maxTloeBytes));
+  const flits = flitsOfMtu(Math.min(mtuBytes, config.profile?.maxTloeBytes ?? mtuBytes));
   let log2 = config.responder.maxAccessLog2;
   while (log2 > 0 && 1 + dataFlits(log2) > flits) log2--;
   return log2;

@@ -17,7 +17,25 @@ export {
   type MemoryEndpointOptions,
   type VirtualEndpoint,
 } from './memory-endpoint.ts';
-export { MAX_ACCESS_BYTES, composeEndpoint, type EndpointOptions } from './compose-endpoint.ts';
+export {
+  MAX_ACCESS_BYTES,
+  composeEndpoint,
+  composePersona,
+  composeServer,
+  type EndpointOptions,
+  type EndpointPorts,
+} from './compose-endpoint.ts';
+export type { MemoryServer } from './memory-server.ts';
+export { PersonaEndpoint, type PersonaParts } from './persona/persona-endpoint.ts';
+export type * from './persona/endpoint-habits.ts';
+export { ENDPOINT_PERSONAS, type EndpointPersonaName } from './persona/endpoint-personas.ts';
+export {
+  INITIATOR_PERSONAS,
+  type InitiatorHabits,
+  type InitiatorPersonaName,
+} from './persona/initiator-habits.ts';
+export { PersonaInitiator, type InitiatorPlace } from './persona/persona-initiator.ts';
+export { HABIT_FAULTS, type HabitFault } from './persona/habit-faults.ts';
 export { Endpoint, type EndpointParts } from './endpoint.ts';
 export { endpointConfig, type EndpointConfig } from './endpoint-config.ts';
 export type { EndpointEvent, EndpointListener } from './endpoint-events.ts';

@@ -11,9 +11,9 @@ import {
   type MemoryTransportOptions,
   type VirtualClock,
 } from '@oxmem/tloe-protocol/testing';
-import { composeEndpoint, type EndpointOptions } from './compose-endpoint.ts';
+import { composeServer, type EndpointOptions } from './compose-endpoint.ts';
 import type { EndpointStats } from './endpoint-stats.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { MemoryServer } from './memory-server.ts';
 
 /** What an endpoint in memory can be told besides. */
 export interface MemoryEndpointOptions extends EndpointOptions {
@@ -30,7 +30,7 @@ export interface MemoryEndpoint {
   /** The endpoint's address, 6 bytes. */
   readonly endpointMac: Uint8Array;
   readonly endpointMacText: string;
-  readonly endpoint: Endpoint;
+  readonly endpoint: MemoryServer;
   stats(): EndpointStats;
   /** Stops the endpoint, like a power cut. The initiator's transport is the caller's to close. */
   close(): void;
@@ -59,7 +59,7 @@ export function createMemoryEndpoint(options: MemoryEndpointOptions): MemoryEndp
     },
     mtuBytes: options.mtuBytes ?? DEFAULT_MTU_BYTES,
   });
-  const endpoint = composeEndpoint(options, { transport: b, clock });
+  const endpoint = composeServer(options, { transport: b, clock });
   endpoint.start();
   return {
     transport: a,
@@ -106,7 +106,7 @@ export function createVirtualEndpoint(
   const mtuBytes = options.mtuBytes ?? DEFAULT_MTU_BYTES;
   const network = new MemoryNetwork(clock, new Prng(options.seed ?? 1).fork('network'));
   const transport = network.attach({ mac: MAC_B, mtuBytes });
-  const endpoint = composeEndpoint(options, { transport, clock });
+  const endpoint = composeServer(options, { transport, clock });
   endpoint.start();
   return {
     clock,

@@ -6,9 +6,9 @@ import {
   type FrameTransport,
 } from '@oxmem/tloe-protocol';
 import { PcapFile, SystemClock } from '@oxmem/tloe-protocol/node';
-import { composeEndpoint, type EndpointOptions } from './compose-endpoint.ts';
+import { composeServer, type EndpointOptions } from './compose-endpoint.ts';
 import type { EndpointStats } from './endpoint-stats.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { MemoryServer } from './memory-server.ts';
 
 /** What an endpoint on a network interface can be told besides. */
 export interface NetworkEndpointOptions extends EndpointOptions {
@@ -34,7 +34,7 @@ export interface RunningEndpoint {
   /** The interface's address, at which the endpoint is found: 6 bytes, and as text. */
   readonly mac: Uint8Array;
   readonly macText: string;
-  readonly endpoint: Endpoint;
+  readonly endpoint: MemoryServer;
   stats(): NetworkEndpointStats;
   /**
    * Stops without a word to the initiators, releases the socket and completes the capture.
@@ -68,7 +68,7 @@ export async function startEndpoint(options: NetworkEndpointOptions): Promise<Ru
     capture = await openCapture(options, clock);
     const transport: FrameTransport =
       capture === undefined ? socket : new CapturingTransport(socket, capture);
-    const endpoint = composeEndpoint(options, { transport, clock });
+    const endpoint = composeServer(options, { transport, clock });
     endpoint.start();
     return runningEndpoint(endpoint, socket, capture);
   } catch (error) {
@@ -79,7 +79,7 @@ export async function startEndpoint(options: NetworkEndpointOptions): Promise<Ru
 }
 
 function runningEndpoint(
-  endpoint: Endpoint,
+  endpoint: MemoryServer,
   socket: RawSocket,
   capture: PcapFile | undefined,
 ): RunningEndpoint {

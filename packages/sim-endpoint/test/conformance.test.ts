@@ -10,6 +10,7 @@ import {
   OpcodeC,
   OpcodeD,
   SECOND,
+  PEER_PROFILES,
 } from '@oxmem/tloe-protocol';
 import { VirtualClock } from '@oxmem/tloe-protocol/testing';
 import { describe, expect, it } from 'vitest';
@@ -38,6 +39,8 @@ function rig(options: Partial<MemoryEndpointOptions> = {}) {
     {
       sizeBytes: SIZE,
       memory: createPatternMemory(SIZE),
+      // The script speaks like a known driver, but is to be treated like one that keeps the rules.
+      profile: PEER_PROFILES.generic,
       onEvent: (event) => events.push(event.type),
       ...options,
     },
@@ -440,9 +443,11 @@ describe('closing', () => {
     expect(headers(heard)).toContain('06 00 00 05 00 00 0a 00');
   });
 
-  it('takes a new Open right after a Close', () => {
+  it('takes a new Open after a Close, but not a late copy of the old one', () => {
     const { peer, events } = opened();
     peer.talk([close], 50);
+    expect(headers(peer.talk([OPEN], 50))).not.toEqual(GRANTS);
+    peer.talk([], 100 * MILLISECOND);
     expect(headers(peer.talk([OPEN], 50))).toEqual(GRANTS);
     expect(events).toEqual(['opened', 'closed', 'restarted']);
   });

@@ -89,8 +89,8 @@ describe('createMemoryEndpoint', () => {
       expect(moved).toBeGreaterThan(10_000);
       bytesPerFrame.push(grown / moved);
     }
-    // Timers, promises and requests make about 50 bytes a frame; one view per frame would make
-    // over 100 more.
-    expect(bytesPerFrame.sort((a, b) => a - b)[1]).toBeLessThan(120);
+    // Timers, promises and requests make about 110 bytes a frame, more or less; one view per frame
+    // would make over 100 more.
+    expect(bytesPerFrame.sort((a, b) => a - b)[1]).toBeLessThan(170);
   });
 });

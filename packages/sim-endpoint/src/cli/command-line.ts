@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { addressPlus } from '@oxmem/tloe-protocol';
 import { Command, CommanderError, Option } from 'commander';
+import { HABIT_FAULTS } from '../persona/habit-faults.ts';
 import { OPTIONS, optionsOf, type CliOptions, type OptionSyntax } from './options.ts';
 
 /** The name of the command. */
@@ -122,6 +123,11 @@ function versionOfPackage(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+function habitLines(): string {
+  const entries = Object.entries(HABIT_FAULTS);
+  return entries.map(([name, { means }]) => `      ${name.padEnd(18)}${means}`).join('\n');
+}
+
 const HELP_TAIL = `
 Faults, per direction (rx: what the endpoint receives, tx: what it sends; without either, both):
   [rx:|tx:]FAULT=VALUE[,FAULT=VALUE...]
@@ -132,6 +138,9 @@ Faults, per direction (rx: what the endpoint receives, tx: what it sends; withou
     delay=D[±D]     frames take so long (2ms±1ms)
     stall=P[/D]     with probability P per frame nothing moves for a while (default 100ms)
     deny=P          requests are refused; has no direction
+    spoil=P         answers with data are marked corrupt; has no direction
+    habit=NAME      play a plain endpoint (or the one of --profile) with a habit of real ones:
+${habitLines()}
 
 When it serves, it prints one line:
   ready: endpoint MAC on NETDEV, SIZE bytes at 0xBASE

@@ -7,6 +7,11 @@ import {
   type RemoteAddress,
 } from '@oxmem/tloe-protocol';
 import { MAX_ACCESS_BYTES } from '../compose-endpoint.ts';
+import {
+  ENDPOINT_PROFILE_NAMES,
+  isEndpointProfile,
+  type EndpointProfileName,
+} from '../endpoint-profile.ts';
 import { FAULT_SYNTAX, parseFaultSpec } from '../faults/parse-fault-spec.ts';
 
 /** What the command was told. */
@@ -15,7 +20,9 @@ export interface CliOptions {
   readonly sizeBytes: number;
   readonly base: RemoteAddress;
   readonly backing: string | undefined;
-  readonly dataOrder: DataOrder;
+  /** Undefined: that of the profile, raw if it has none. */
+  readonly dataOrder: DataOrder | undefined;
+  readonly profile: EndpointProfileName;
   readonly maxConnections: number;
   readonly maxRequestBytes: number;
   readonly range: 'deny' | 'wrap';
@@ -39,7 +46,7 @@ export interface OptionSyntax {
   readonly value: string;
   readonly help: string;
   /** Taken if the option is not given; undefined: none, or the option is required. */
-  readonly fallback?: string;
+  readonly fallback?: string | undefined;
   readonly isRequired?: boolean;
   readonly isRepeatable?: boolean;
   /** Says what is wrong with a value; undefined: nothing. */
@@ -78,7 +85,18 @@ export const OPTIONS: readonly OptionSyntax[] = [
     help: 'keep the memory in this file instead of RAM; created if it is not there',
     problem: (text) => expected(text !== '', PATH_EXPECTED),
   },
-  oneOf('data-order', ['raw', 'spec'], 'byte order of data words on the wire'),
+  {
+    ...oneOf('data-order', ['raw', 'spec'], 'byte order of data words on the wire'),
+    help: "byte order of data words on the wire; default: raw, or the profile's own",
+    fallback: undefined,
+  },
+  {
+    name: 'profile',
+    value: 'NAME',
+    help: `whom to play, or for whom to take initiators: ${ENDPOINT_PROFILE_NAMES.join(', ')}`,
+    fallback: 'auto',
+    problem: (text) => expected(isEndpointProfile(text), listOf(ENDPOINT_PROFILE_NAMES)),
+  },
   {
     name: 'max-connections',
     value: 'N',
@@ -143,7 +161,8 @@ export function optionsOf(texts: OptionTexts): CliOptions {
     sizeBytes: parseSize(given('size')) ?? 0,
     base: parseAddress(given('base')) ?? { high: 0, low: 0 },
     backing: text('backing'),
-    dataOrder: given('data-order') as DataOrder,
+    dataOrder: text('data-order') as DataOrder | undefined,
+    profile: given('profile') as EndpointProfileName,
     maxConnections: Number(given('max-connections')),
     maxRequestBytes: parseSize(given('max-request')) ?? 0,
     range: given('range') as 'deny' | 'wrap',

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { RawSocketError, type NativeBinding } from '@oxmem/rawsock';
 import { formatAddress } from '@oxmem/tloe-protocol';
 import type { EndpointEvent } from '../endpoint-events.ts';
+import { profileOptions } from '../endpoint-profile.ts';
 import { FileMemory, FileMemoryError } from '../memory/file-memory.ts';
 import {
   startEndpoint,
@@ -90,7 +91,8 @@ function endpointOptions(options: CliOptions, run: Run): NetworkEndpointOptions 
     interfaceName: options.netdev,
     sizeBytes: options.sizeBytes,
     base: options.base,
-    dataOrder: options.dataOrder,
+    ...(options.dataOrder && { dataOrder: options.dataOrder }),
+    ...profileOptions(options.profile),
     maxConnections: options.maxConnections,
     maxAccessBytes: options.maxRequestBytes,
     range: options.range,

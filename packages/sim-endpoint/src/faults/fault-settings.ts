@@ -1,6 +1,7 @@
 import { MILLISECOND, type Micros } from '@oxmem/tloe-protocol';
 // A simulator is made of the simulation parts: they are published for programs like this one.
 import { directionFaults, type DirectionFaults } from '@oxmem/tloe-protocol/testing';
+import type { HabitFault } from '../persona/habit-faults.ts';
 
 /** Which way frames go, seen from the endpoint: received or sent. */
 export type FaultDirection = 'rx' | 'tx';
@@ -25,6 +26,10 @@ export interface FaultSettings {
   readonly tx: FrameFaults;
   /** Chance, per request, that it is answered `denied`; 0 .. 1. */
   readonly denyChance: number;
+  /** Chance, per answer with data, that it is marked corrupt; 0 .. 1. */
+  readonly spoilChance: number;
+  /** Habits of real endpoints that a plain one is given, see `HABIT_FAULTS`. */
+  readonly habits: readonly HabitFault[];
 }
 
 /** Frames overtake one of theirs by so many places at most, if nothing else is said. */
@@ -44,6 +49,8 @@ export const NO_FAULT_SETTINGS: FaultSettings = {
   rx: NO_FRAME_FAULTS,
   tx: NO_FRAME_FAULTS,
   denyChance: 0,
+  spoilChance: 0,
+  habits: [],
 };
 
 /** Whether frames of this direction are touched at all. */

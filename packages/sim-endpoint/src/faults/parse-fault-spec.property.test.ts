@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { HABIT_FAULT_NAMES } from '../persona/habit-faults.ts';
 import {
   DEFAULT_REORDER_DEPTH,
   DEFAULT_STALL_MICROS,
@@ -44,6 +45,8 @@ const settings: fc.Arbitrary<FaultSettings> = fc.record({
   rx: frameFaults,
   tx: frameFaults,
   denyChance: chance,
+  spoilChance: chance,
+  habits: fc.uniqueArray(fc.constantFrom(...HABIT_FAULT_NAMES)),
 });
 
 describe('fault texts', () => {

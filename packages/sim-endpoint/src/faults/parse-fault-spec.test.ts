@@ -26,24 +26,34 @@ describe('parseFaultSpec', () => {
     ['loss=1%,loss=0', frameFaults({})],
   ])('reads %s, for one direction or both', (text, faults) => {
     const { rx, tx } = NO_FAULT_SETTINGS;
-    const settings = { denyChance: 0 };
     expect(parseFaultSpec(text)).toEqual({
       ok: true,
-      settings: { ...settings, rx: faults, tx: faults },
+      settings: { ...NO_FAULT_SETTINGS, rx: faults, tx: faults },
     });
     expect(parseFaultSpec(`rx:${text}`)).toEqual({
       ok: true,
-      settings: { ...settings, rx: faults, tx },
+      settings: { ...NO_FAULT_SETTINGS, rx: faults, tx },
     });
     expect(parseFaultSpec(`tx:${text}`)).toEqual({
       ok: true,
-      settings: { ...settings, rx, tx: faults },
+      settings: { ...NO_FAULT_SETTINGS, rx, tx: faults },
     });
   });
 
   it('reads the chance that a request is denied', () => {
     const result = parseFaultSpec('deny=10%');
     expect(result).toEqual({ ok: true, settings: { ...NO_FAULT_SETTINGS, denyChance: 0.1 } });
+  });
+
+  it('reads the chance that an answer is marked corrupt', () => {
+    const result = parseFaultSpec('spoil=10%');
+    expect(result).toEqual({ ok: true, settings: { ...NO_FAULT_SETTINGS, spoilChance: 0.1 } });
+  });
+
+  it('reads habits, each once, the last word being the last', () => {
+    const result = parseFaultSpecs(['habit=leak', 'habit=no-nak,habit=leak']);
+    const habits = ['no-nak', 'leak'];
+    expect(result).toEqual({ ok: true, settings: { ...NO_FAULT_SETTINGS, habits } });
   });
 
   it.each([
@@ -67,6 +77,9 @@ describe('parseFaultSpec', () => {
     ['stall=1%/x', 'is not of the form stall='],
     ['deny=x', 'has no probability'],
     ['rx:deny=1%', 'deny has no direction'],
+    ['tx:habit=leak', 'habit has no direction'],
+    ['habit=none', '"none" is not one of no-nak, no-dup-ack'],
+    ['habit=constructor', 'is not one of'],
     ['loss=1%,rx:dup=1%', 'is not one of'],
   ])('says what is wrong with "%s"', (text, reason) => {
     const result = parseFaultSpec(text);
@@ -84,6 +97,8 @@ describe('parseFaultSpecs', () => {
         rx: frameFaults({ loss: 0.02, duplicate: 0.01 }),
         tx: frameFaults({ loss: 0.01, duplicate: 0.01 }),
         denyChance: 0.01,
+        spoilChance: 0,
+        habits: [],
       },
     });
   });

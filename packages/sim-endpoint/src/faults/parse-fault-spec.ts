@@ -6,6 +6,7 @@ import {
   parseProbability,
 } from '@oxmem/tloe-protocol';
 import type { DirectionFaults } from '@oxmem/tloe-protocol/testing';
+import { HABIT_FAULT_NAMES, isHabitFault } from '../persona/habit-faults.ts';
 import {
   DEFAULT_REORDER_DEPTH,
   DEFAULT_STALL_MICROS,
@@ -28,6 +29,8 @@ import {
  * delay=D[±D]     frames take so long; `+-` may stand for `±`
  * stall=P[/D]     with probability P per frame nothing moves for a while (default 100ms)
  * deny=P          requests are answered `denied`; has no direction
+ * spoil=P         answers with data are marked corrupt; has no direction
+ * habit=NAME      a habit of some real endpoint, see `HABIT_FAULTS`; repeatable, no direction
  * ```
  *
  * `rx` is what the endpoint receives, `tx` what it sends; without either, both. Of several texts,
@@ -35,8 +38,8 @@ import {
  */
 export const FAULT_SYNTAX: string =
   '[rx:|tx:]FAULT=VALUE[,...] with loss=P, dup=P, reorder=P[/FRAMES], corrupt=P, ' +
-  'delay=DURATION[±DURATION], stall=P[/DURATION] or deny=P, P being a probability such as 1% or ' +
-  '0.01';
+  'delay=DURATION[±DURATION], stall=P[/DURATION], deny=P, spoil=P or habit=NAME, P being a ' +
+  'probability such as 1% or 0.01';
 
 /** What the text says, or what is wrong with it. */
 export type FaultSpecResult =
@@ -82,6 +85,8 @@ export function formatFaultSpecs(settings: FaultSettings): string[] {
     if (items.length > 0) specs.push(`${direction}:${items.join(',')}`);
   }
   if (settings.denyChance > 0) specs.push(`deny=${formatProbability(settings.denyChance)}`);
+  if (settings.spoilChance > 0) specs.push(`spoil=${formatProbability(settings.spoilChance)}`);
+  for (const habit of settings.habits) specs.push(`habit=${habit}`);
   return specs;
 }
 
@@ -94,17 +99,19 @@ interface ItemContext {
 function parseItem(item: string, context: ItemContext): FaultSpecResult {
   const { settings } = context;
   const [, name = item, value = ''] = ITEM.exec(item) ?? [];
-  if (name === 'deny') {
-    const denyChance = parseProbability(value);
-    if (context.hasPrefix) return bad(`deny has no direction: write "deny=${value}"`);
-    if (denyChance === undefined) return bad(`"${item}" has no probability such as 1% or 0.01`);
-    return { ok: true, settings: { ...settings, denyChance } };
+  if (UNDIRECTED.includes(name)) {
+    if (context.hasPrefix) return bad(`${name} has no direction: write "${name}=${value}"`);
+    if (name === 'habit') return parseHabit(value, settings);
+    const chance = parseProbability(value);
+    if (chance === undefined) return bad(`"${item}" has no probability such as 1% or 0.01`);
+    const change = name === 'deny' ? { denyChance: chance } : { spoilChance: chance };
+    return { ok: true, settings: { ...settings, ...change } };
   }
   const parse = Object.hasOwn(FRAME_FAULTS, name)
     ? FRAME_FAULTS[name as FrameFaultName]
     : undefined;
   if (parse === undefined) {
-    const known = [...Object.keys(FRAME_FAULTS), 'deny'].join(', ');
+    const known = [...Object.keys(FRAME_FAULTS), ...UNDIRECTED].join(', ');
     return bad(`"${name}" is not one of ${known}`);
   }
   const change = parse.read(value);
@@ -114,6 +121,12 @@ function parseItem(item: string, context: ItemContext): FaultSpecResult {
     changed[direction] = change(settings[direction]);
   }
   return { ok: true, settings: changed };
+}
+
+function parseHabit(name: string, settings: FaultSettings): FaultSpecResult {
+  if (!isHabitFault(name)) return bad(`"${name}" is not one of ${HABIT_FAULT_NAMES.join(', ')}`);
+  const habits = [...settings.habits.filter((habit) => habit !== name), name];
+  return { ok: true, settings: { ...settings, habits } };
 }
 
 type Change = (faults: FrameFaults) => FrameFaults;
@@ -204,6 +217,9 @@ function formatFrameFaults({ wire, stall }: FrameFaults): string[] {
   }
   return items;
 }
+
+/** Faults of the endpoint rather than of its frames. */
+const UNDIRECTED: readonly string[] = ['deny', 'spoil', 'habit'];
 
 /** Matches every text: what is not a prefix belongs to the list. */
 const SPEC = /^(?:(rx|tx):)?(.*)$/s;

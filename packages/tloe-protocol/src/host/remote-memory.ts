@@ -1,7 +1,7 @@
 import { linkConfig, type LinkConfig } from '../link/link-config.ts';
 import type { LinkEvent } from '../link/link-events.ts';
 import { Link } from '../link/link.ts';
-import { recognisePeer, type PeerProfile } from '../link/peer-profile.ts';
+import type { PeerProfile } from '../link/peer-profile.ts';
 import { Initiator, type InitiatorConfig } from '../tilelink/initiator.ts';
 import { MemoryStatus, type MemoryRequest } from '../tilelink/memory-request.ts';
 import { requestBudgetMicros, scanIntervalMicros } from '../tilelink/reissue-policy.ts';
@@ -84,7 +84,7 @@ export class RemoteMemory implements LinkClient, FrameRouter {
       mtuBytes: transport.mtuBytes,
       lostAfterMicros: lostAfter(config.initiator),
       ...(config.etherType === undefined ? {} : { etherType: config.etherType }),
-      ...(config.profile === undefined ? {} : { profile: config.profile }),
+      ...(config.profile === undefined ? {} : { profile: config.profile, isPeerKnown: true }),
       ...config.link,
     });
     this.link = new Link(settings, this.initiator, clock.now());
@@ -165,9 +165,8 @@ export class RemoteMemory implements LinkClient, FrameRouter {
   onEvent(now: Micros, event: LinkEvent): void {
     switch (event.type) {
       case 'opened':
-        this.link.profile = this.#config.profile ?? recognisePeer(event.grants);
         this.initiator.linkOpened();
-        this.#opened({ isOpen: true, profile: this.link.profile });
+        this.#opened({ isOpen: true, profile: event.profile });
         return;
       case 'lost':
         this.initiator.linkLost();

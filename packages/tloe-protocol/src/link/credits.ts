@@ -20,6 +20,7 @@ const MOST_RETURNED = 2 ** 31;
 export class CreditAccount {
   /** Flits available, indexed by channel number. */
   readonly available: Float64Array = new Float64Array(CHANNEL_TABLE_SIZE);
+  readonly #initial = new Float64Array(CHANNEL_TABLE_SIZE);
 
   /** Adds 2^exponent flits to `channel`; other channel numbers than 1 .. 5 are ignored. */
   grant(channel: number, exponent: number): void {
@@ -33,8 +34,22 @@ export class CreditAccount {
     (this.available[channel] as number) -= flits;
   }
 
+  /** What is there now is what the peer's buffers hold. */
+  noteInitial(): void {
+    this.#initial.set(this.available);
+  }
+
+  /** `channel` as in the beginning, if less is left; returns whether it was. */
+  restore(channel: number): boolean {
+    const initial = this.#initial[channel] as number;
+    if ((this.available[channel] as number) >= initial) return false;
+    this.available[channel] = initial;
+    return true;
+  }
+
   reset(): void {
     this.available.fill(0);
+    this.#initial.fill(0);
   }
 }
 

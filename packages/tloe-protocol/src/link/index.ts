@@ -10,5 +10,11 @@ export * from './link-state.ts';
 export * from './link-stats.ts';
 export * from './message-receiver.ts';
 export * from './peer-profile.ts';
+export {
+  INITIATOR_SIGNS,
+  RESPONDER_SIGNS,
+  type InitiatorSign,
+  type ResponderSign,
+} from './peer-recognition.ts';
 export * from './round-trip.ts';
 export * from './sequence-number.ts';

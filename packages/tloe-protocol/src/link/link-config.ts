@@ -28,14 +28,16 @@ export interface LinkConfig {
   readonly lostAfterMicros: Micros;
   /** Time-outs in a row after which nothing is resent until the peer speaks; Infinity: never. */
   readonly resendPasses: number;
-  /** An opening without credits on all channels is complete when nothing more came for so long. */
+  /** A peer that is not recognised yet, or has not granted all, is given so long, a few times. */
   readonly settleMicros: Micros;
   /** Close is waited for this long. */
   readonly closeTimeoutMicros: Micros;
   /** An Open on a live connection is a restart only if the peer was silent for so long. */
   readonly restartQuietMicros: Micros;
-  /** Habits of the peer until it is recognised. */
+  /** Habits of the peer until it is recognised, or for good if it is known. */
   readonly profile: PeerProfile;
+  /** Whether `profile` is the peer's, so that nobody needs to recognise it. */
+  readonly isPeerKnown: boolean;
   /** First frame number, for tests of the wrap; 0 on real wires. */
   readonly firstSequenceNumber: number;
 }
@@ -61,5 +63,6 @@ const DEFAULTS: Omit<LinkConfig, Required> = {
   closeTimeoutMicros: 500 * MILLISECOND,
   restartQuietMicros: 100 * MILLISECOND,
   profile: PEER_PROFILES.generic,
+  isPeerKnown: false,
   firstSequenceNumber: 0,
 };

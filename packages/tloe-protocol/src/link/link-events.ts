@@ -1,13 +1,13 @@
 import type { Micros } from '../units.ts';
+import type { PeerProfile } from './peer-profile.ts';
 
 /** What a link tells its owner. Rare; the data path does not pass here. */
 export type LinkEvent =
   /**
-   * The connection is up. `grants` holds the credit exponents the peer gave for channels A .. E in
-   * its opening frames (index = channel number, -1: none), empty on the side that was opened: what
-   * tells peers apart.
+   * The connection is up. `profile`: what is known of the peer; on the side that was opened it may
+   * become more with the peer's next frame.
    */
-  | { readonly type: 'opened'; readonly grants: readonly number[] }
+  | { readonly type: 'opened'; readonly profile: PeerProfile }
   /** The peer opened anew without closing: everything before is forgotten. */
   | { readonly type: 'restarted' }
   /** The connection has ended. */

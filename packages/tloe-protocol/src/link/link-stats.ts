@@ -25,6 +25,8 @@ export class LinkStats {
   receiverFull = 0;
   /** Acknowledgements of frames never sent. */
   bogusAcks = 0;
+  /** Times that credits had to be restored because the peer did not return them. */
+  creditsRestored = 0;
   /** Frames sent that only return credits. */
   creditFramesSent = 0;
   /** Dropped frames by reason, indexed by `RejectReason`. */

@@ -8,6 +8,7 @@ import type { AckPolicy } from './ack-policy.ts';
 import { CongestionWindow } from './congestion-window.ts';
 import { CreditAccount, CreditDebt } from './credits.ts';
 import type { LinkConfig } from './link-config.ts';
+import type { LinkState } from './link-state.ts';
 import type { LinkStats } from './link-stats.ts';
 import type { PeerProfile } from './peer-profile.ts';
 import type { ReceiveOrder } from './receive-order.ts';
@@ -23,6 +24,9 @@ const KEPT_SLOTS = 1;
 
 /** After this many time-outs in a row (as a power of two) one frame at a time probes the peer. */
 const PROBE_BACKOFF = 4;
+
+/** A peer that says the same so often while frames are out has met a gap. */
+const SAME_ACKS_OF_A_GAP = 3;
 
 /** What the sending half shares with the rest of its link. */
 export interface LinkParts {
@@ -43,6 +47,8 @@ export class LinkTransmit {
   readonly debt: CreditDebt;
   readonly roundTrip: RoundTrip;
   profile: PeerProfile;
+  /** The peer's frame of which the messages are being handed on. */
+  answeredNumber = 0;
 
   readonly #parts: LinkParts;
   readonly #writer: FrameWriter;
@@ -52,6 +58,10 @@ export class LinkTransmit {
   #wentBackAt: Micros = -Infinity;
   #gatheredNumbered = 0;
   #gatheredAckOnly = false;
+  /** Times in a row that the peer has said the same. */
+  #sameAcks = 0;
+  /** The number that the last AckOnly has shown. */
+  #shown = -1;
 
   constructor(parts: LinkParts) {
     const { config } = parts;
@@ -155,7 +165,7 @@ export class LinkTransmit {
     let number = buffer.cursor;
     for (let i = 0; i < count; i++) {
       const offset = buffer.frameOffset(number);
-      this.#stampAcknowledgement(offset, ack);
+      if (!this.profile.pinsAcknowledgements) this.#stampAcknowledgement(offset, ack);
       descriptors[2 * i] = offset;
       descriptors[2 * i + 1] = buffer.length(number);
       number = (number + 1) & 0x3fffff;
@@ -185,19 +195,25 @@ export class LinkTransmit {
     }
     if (count <= this.#gatheredNumbered || !this.#gatheredAckOnly) return;
     stats.ackOnlySent++;
+    this.#shown = this.buffer.next;
     if (acks.isNak) stats.naksSent++;
     acks.sent(true);
   }
 
   /** An acknowledgement arrived. Returns how many frames it freed. */
-  acknowledged(now: Micros, number: number, isNak: boolean): number {
+  acknowledged(now: Micros, said: number, isNak: boolean): number {
     const { stats } = this.#parts;
+    const number = this.profile.acknowledgesUnsent ? this.#believable(said) : said;
+    const isSame = number === this.buffer.acked;
     const freed = this.buffer.acknowledge(number);
     if (freed === BOGUS_ACK) stats.bogusAcks++;
     if (freed > 0) this.#progress(now, number, freed);
     if (isNak) {
       stats.naksReceived++;
       if (number === this.buffer.acked) this.#goBack(now);
+    } else if (isSame && this.profile.repeatsAcksAtGaps) {
+      this.#sameAcks++;
+      if (this.#sameAcks >= SAME_ACKS_OF_A_GAP) this.#goBack(now);
     }
     return Math.max(freed, 0);
   }
@@ -206,31 +222,44 @@ export class LinkTransmit {
    * The retransmission timer ran out: resend, from the third time on one frame at a time, and after
    * `resendPasses` not at all until the peer speaks.
    */
-  retransmitTimedOut(now: Micros, isOpen: boolean): void {
+  retransmitTimedOut(now: Micros, state: LinkState): void {
     const { stats, timers, config } = this.#parts;
     if (this.buffer.inFlight() === 0) return;
     stats.retransmitTimeouts++;
-    if (isOpen && !this.profile.dropsDuplicates) {
+    if (state === 'open' && !this.profile.dropsDuplicates) {
       this.buffer.acknowledge((this.buffer.unsent - 1) & 0x3fffff);
-      timers.clear(Timer.lost);
       return;
     }
     this.roundTrip.backOff();
     if (this.roundTrip.backoff > 2 ** config.resendPasses) return;
     this.buffer.rewind();
-    this.#congestion.timedOut(this.roundTrip.backoff >= PROBE_BACKOFF);
+    const isProbing = this.roundTrip.backoff >= PROBE_BACKOFF;
+    if (state === 'opening' || this.profile.isMuteOnDuplicates) {
+      this.#congestion.reset();
+      // Whoever is mute on what it has had says where it is when something new follows.
+      if (isProbing && state !== 'closing') this.queueEmptyFrame(FrameType.normal, 0, 0);
+    } else this.#congestion.timedOut(isProbing);
     timers.set(Timer.retransmit, now + this.roundTrip.timeoutMicros());
   }
 
   /** The peer spoke: if resending had stopped, it starts again. */
   peerSpoke(now: Micros): void {
     const { timers, config } = this.#parts;
+    if (!this.profile.dropsDuplicates) timers.clear(Timer.lost);
     // Where passes are counted, a peer that speaks gets all of them again.
     if (Number.isFinite(config.resendPasses)) this.roundTrip.progress();
     if (timers.isSet(Timer.retransmit)) return;
     if (this.buffer.needing === 0 || this.buffer.inFlight() === 0) return;
     this.roundTrip.progress();
     timers.set(Timer.retransmit, now + this.roundTrip.timeoutMicros());
+  }
+
+  /** A frame of the peer was taken and its messages have been handed on. */
+  frameTaken(isEmpty: boolean): void {
+    if (!this.profile.pinsAcknowledgements) return;
+    // What answers this frame must say so, whatever comes next.
+    this.seal(FrameType.normal);
+    if (isEmpty) this.queueEmptyFrame(FrameType.normal, 0, 0);
   }
 
   /** Forgets everything; frame numbers begin anew. */
@@ -242,10 +271,25 @@ export class LinkTransmit {
     this.#isBuilding = false;
     this.#congestion.reset();
     this.#wentBackAt = -Infinity;
+    this.#sameAcks = 0;
+    this.#shown = -1;
+  }
+
+  /**
+   * A peer that takes the number in an AckOnly for received acknowledges it without having the
+   * frame: that number counts once the frame was sent twice.
+   */
+  #believable(number: number): number {
+    if (number !== this.#shown) return number;
+    const { buffer } = this;
+    const isSentTwice = buffer.isInFlight(number) && buffer.transmissions(number) > 1;
+    return isSentTwice ? number : (number - 1) & 0x3fffff;
   }
 
   #fits(flits: number): boolean {
-    return this.#writer.fits(flits) && this.#writer.messageCount < this.profile.messagesPerFrame;
+    const writer = this.#writer;
+    if (writer.flitCount + flits > this.maxMessageFlits) return false;
+    return writer.fits(flits) && writer.messageCount < this.profile.messagesPerFrame;
   }
 
   #begin(keptSlots: number = KEPT_SLOTS): boolean {
@@ -257,10 +301,13 @@ export class LinkTransmit {
 
   #finish(frameType: FrameType, credit: number): void {
     const { buffer } = this;
-    const needsAck = this.#writer.messageCount > 0 || credit !== 0 || frameType !== 0;
+    const isPinned = this.profile.pinsAcknowledgements;
+    const hasContent = this.#writer.messageCount > 0 || credit !== 0 || frameType !== 0;
+    const needsAck = hasContent || isPinned || !this.profile.dropsDuplicates;
     const offset = buffer.frameOffset(buffer.next) + ETHERNET_HEADER_BYTES;
     buffer.region.view.setUint32(offset, packHeaderHigh(frameType, buffer.next));
-    buffer.region.view.setUint32(offset + 4, credit);
+    const ack = isPinned ? packAcknowledgement(this.answeredNumber, 1) : 0;
+    buffer.region.view.setUint32(offset + 4, ack | credit);
     buffer.seal(this.#writer.finish(), needsAck);
     this.#isBuilding = false;
   }
@@ -292,6 +339,7 @@ export class LinkTransmit {
     const { buffer, roundTrip } = this;
     if (buffer.transmissions(number) === 1) roundTrip.sample(now - buffer.sentAt(number));
     roundTrip.progress();
+    this.#sameAcks = 0;
     this.#congestion.acknowledged(freed);
     if (buffer.needing > 0 && buffer.inFlight() > 0) {
       timers.set(Timer.retransmit, now + roundTrip.timeoutMicros());
@@ -307,6 +355,7 @@ export class LinkTransmit {
     if (!this.profile.dropsDuplicates || this.buffer.inFlight() === 0) return;
     if (now - this.#wentBackAt < Math.max(this.roundTrip.smoothedMicros, 1)) return;
     this.#wentBackAt = now;
+    this.#sameAcks = 0;
     this.#congestion.lost(this.buffer.inFlight());
     this.buffer.rewind();
   }

@@ -2,18 +2,21 @@ import { assert } from '../assert.ts';
 import type { ByteRegion } from '../byte-region.ts';
 import { NEVER, type Micros } from '../units.ts';
 import { Channel } from '../wire/channel.ts';
-import { FrameView, MessageView } from '../wire/frame-view.ts';
+import { FrameView } from '../wire/frame-view.ts';
 import { RejectReason } from '../wire/reject-reason.ts';
 import { FrameType } from '../wire/tloe-header.ts';
 import { AckPolicy } from './ack-policy.ts';
 import type { LinkConfig } from './link-config.ts';
 import type { LinkEvent } from './link-events.ts';
 import { nextLinkState, type LinkState, type LinkTransition } from './link-state.ts';
+import { LinkReceive } from './link-receive.ts';
 import { LinkStats } from './link-stats.ts';
 import { LinkTransmit } from './link-transmit.ts';
 import type { MessageReceiver } from './message-receiver.ts';
-import { OpeningGrants } from './opening-grants.ts';
+import { OPENING_PLACES, OpeningFrames } from './opening-frames.ts';
+import { OpeningJudge } from './opening-judge.ts';
 import type { PeerProfile } from './peer-profile.ts';
+import { recogniseInitiator } from './peer-recognition.ts';
 import { ReceiveOrder } from './receive-order.ts';
 import { sequenceAfter, sequenceDistance } from './sequence-number.ts';
 import { Timer, Timers } from './timers.ts';
@@ -36,28 +39,30 @@ export class Link {
   readonly #order: ReceiveOrder;
   readonly #acks = new AckPolicy(this.#timers);
   readonly #transmit: LinkTransmit;
+  readonly #receive: LinkReceive;
   readonly #view = new FrameView();
-  readonly #message = new MessageView();
   readonly #events: LinkEvent[] = [];
+  readonly #opening = new OpeningFrames();
+  readonly #judge: OpeningJudge;
   #state: LinkState = 'idle';
-  readonly #openingGrants = new OpeningGrants();
   #closeNumber = -1;
   #isCloseAcknowledged = false;
   #isEndTold = false;
   #isLost = false;
-  #hasHeardMessages = false;
-  #lastInOrderAt: Micros;
   #lastProgressAt: Micros;
 
   constructor(config: LinkConfig, receiver: MessageReceiver, now: Micros) {
     this.config = config;
     this.#receiver = receiver;
-    this.#lastInOrderAt = now;
     this.#lastProgressAt = now;
     this.#order = new ReceiveOrder(config.firstSequenceNumber);
     const { stats } = this;
     const [timers, order, acks] = [this.#timers, this.#order, this.#acks];
-    this.#transmit = new LinkTransmit({ config, stats, timers, order, acks });
+    const parts = { config, stats, timers, order, acks };
+    this.#transmit = new LinkTransmit(parts);
+    this.#receive = new LinkReceive(parts, this.#transmit, receiver, this.#opening);
+    this.#receive.lastInOrderAt = now;
+    this.#judge = new OpeningJudge(config, this.#opening);
   }
 
   get state(): LinkState {
@@ -132,12 +137,12 @@ export class Link {
   handleDeadline(now: Micros): void {
     const timers = this.#timers;
     if (timers.expire(Timer.retransmit, now)) {
-      this.#transmit.retransmitTimedOut(now, this.#state === 'open');
+      this.#transmit.retransmitTimedOut(now, this.#state);
     }
     if (timers.expire(Timer.ackDelay, now)) this.#acks.delayPassed();
     if (timers.expire(Timer.creditDelay, now)) this.#transmit.returnCredits(now, true);
     if (timers.expire(Timer.lost, now)) this.#lost(now);
-    if (timers.expire(Timer.settle, now)) this.#settled();
+    if (timers.expire(Timer.settle, now)) this.#settled(now);
     if (timers.expire(Timer.close, now)) {
       this.#transition('closeTimedOut');
       this.#finish(this.#isCloseAcknowledged ? 'confirmed' : 'unanswered');
@@ -160,9 +165,7 @@ export class Link {
 
   /** Whether the peer has acknowledged the frame with this number (asked for recent ones only). */
   isAcknowledged(frameNumber: number): boolean {
-    const { acked, next } = this.#transmit.buffer;
-    const ahead = sequenceDistance(acked, frameNumber);
-    return ahead === 0 || ahead > sequenceDistance(acked, next);
+    return this.#transmit.buffer.isAcknowledged(frameNumber);
   }
 
   /** Credits of a message that the receiver had kept. */
@@ -172,7 +175,17 @@ export class Link {
 
   /** Shows the peer where we are: one that has given up resending takes it up again. */
   probe(): void {
-    if (this.#state === 'open' && this.#transmit.buffer.outstanding() === 0) this.#acks.repeat();
+    if (this.#state !== 'open' || this.#transmit.buffer.outstanding() > 0) return;
+    if (this.profile.dropsDuplicates) this.#acks.repeat();
+    else this.#transmit.queueEmptyFrame(FrameType.normal, 0, 0);
+  }
+
+  /**
+   * Credits of `channel` as in the beginning, if fewer are left: for an owner who knows that the
+   * peer's buffer is empty.
+   */
+  restoreCredits(channel: number): void {
+    if (this.#transmit.account.restore(channel)) this.stats.creditsRestored++;
   }
 
   /** Lists frames to send as (offset, length) pairs in `transmitRegion`; returns how many. */
@@ -199,16 +212,19 @@ export class Link {
   #takeFrame(now: Micros, reason: RejectReason): RejectReason {
     if (reason !== RejectReason.none) return reason;
     const view = this.#view;
-    if (view.vc !== 0) return RejectReason.unknownVc;
+    const isAckOnly = view.frameType === FrameType.ackOnly;
+    // Known peers leave the virtual channel of AckOnly frames to chance.
+    if (view.vc !== 0 && !isAckOnly) return RejectReason.unknownVc;
     if (view.frameType === FrameType.open && !this.#takesOpen(now))
       return RejectReason.notConnected;
     if (this.#state === 'idle' || this.#state === 'closed') return RejectReason.notConnected;
     this.stats.framesReceived++;
     this.#takeAcknowledgement(now);
-    if (view.frameType === FrameType.ackOnly) this.#takeAckOnly(now);
-    else this.#takeNumbered(now);
+    const isOpening = this.#state === 'opening';
+    if (isAckOnly) this.#receive.takeAckOnly(now, view, isOpening);
+    else this.#takeNumbered(now, isOpening);
     this.#transmit.peerSpoke(now);
-    if (this.#state === 'opening') this.#checkOpened(now);
+    if (isOpening) this.#checkOpened(now);
     return RejectReason.none;
   }
 
@@ -221,9 +237,9 @@ export class Link {
     const { config } = this;
     if (config.role === 'initiator') return false;
     if (this.#view.sequenceNumber !== config.firstSequenceNumber) return false;
-    const isQuiet = now - this.#lastInOrderAt >= config.restartQuietMicros;
+    const isQuiet = now - this.#receive.lastInOrderAt >= config.restartQuietMicros;
     if (this.#state === 'idle') this.#accept('openReceived');
-    else if (this.#state === 'closing' || (isQuiet && this.#isUsed())) this.#restart();
+    else if (isQuiet && this.#isUsed()) this.#restart(now);
     return true;
   }
 
@@ -231,25 +247,25 @@ export class Link {
   #isUsed(): boolean {
     const { acked } = this.#transmit.buffer;
     const isUnknown = acked === sequenceAfter(this.config.firstSequenceNumber, -1);
-    return this.#hasHeardMessages || this.#state !== 'open' || !isUnknown;
+    return this.#receive.hasHeardMessages || this.#state !== 'open' || !isUnknown;
   }
 
   #accept(transition: LinkTransition): void {
     this.#transition(transition);
     this.#transmit.queueGrants(FrameType.normal);
-    this.#events.push({ type: 'opened', grants: [] });
+    this.#events.push({ type: 'opened', profile: this.profile });
   }
 
-  #restart(): void {
+  #restart(now: Micros): void {
     this.#timers.clearAll();
     this.#acks.reset();
     this.#transmit.reset();
-    this.#order.expected = this.config.firstSequenceNumber;
+    this.#transmit.profile = this.config.profile;
+    this.#receive.reset(now);
     this.#closeNumber = -1;
     this.#isCloseAcknowledged = false;
     this.#isEndTold = false;
     this.#isLost = false;
-    this.#hasHeardMessages = false;
     this.#receiver.onRestart();
     this.#events.push({ type: 'restarted' });
     this.#accept('openReceived');
@@ -258,7 +274,8 @@ export class Link {
   #takeAcknowledgement(now: Micros): void {
     const { sequenceNumberAck, ack } = this.#view;
     const freed = this.#transmit.acknowledged(now, sequenceNumberAck, ack === 0);
-    if (freed === 0) return;
+    // Who acknowledges past losses shows life by any frame.
+    if (freed === 0 && this.profile.dropsDuplicates) return;
     this.#lastProgressAt = now;
     if (this.#isLost) {
       this.#isLost = false;
@@ -275,87 +292,65 @@ export class Link {
     }
   }
 
-  /** An AckOnly shows the sender's next number: one ahead of what we expect proves a loss. */
-  #takeAckOnly(now: Micros): void {
-    this.stats.ackOnlyReceived++;
-    const order = this.#order;
-    if (order.classify(this.#view.sequenceNumber) !== 'ahead') return;
-    if (this.profile.resendsLost) this.#acks.gap(now, order.expected, this.config.nakRepeatMicros);
-  }
-
-  #takeNumbered(now: Micros): void {
-    const view = this.#view;
-    const arrival = this.#order.classify(view.sequenceNumber);
-    if (arrival === 'duplicate') {
-      this.stats.duplicates++;
-      this.#acks.repeat();
-      return;
+  #takeNumbered(now: Micros, isOpening: boolean): void {
+    const place = sequenceDistance(this.config.firstSequenceNumber, this.#view.sequenceNumber);
+    const isMeeting = this.config.role === 'responder' && !this.#receive.hasHeardMessages;
+    if (isMeeting && !this.#isUsed()) this.#meetSuccessor(place);
+    if (isOpening || isMeeting) this.#receive.note(place, this.#view);
+    if (isMeeting && place < OPENING_PLACES && !this.config.isPeerKnown) {
+      this.profile = recogniseInitiator(this.#opening) ?? this.profile;
     }
-    if (arrival === 'ahead') {
-      this.stats.outOfOrder++;
-      if (this.profile.resendsLost || this.#state !== 'open') {
-        this.#acks.gap(now, this.#order.expected, this.config.nakRepeatMicros);
-        return;
-      }
-      this.stats.skipped += this.#order.skipTo(view.sequenceNumber);
-    }
-    if (view.messageCount > 0 && !this.#receiver.hasRoom()) {
-      this.stats.receiverFull++;
-      return;
-    }
-    this.#order.accept();
-    this.#lastInOrderAt = now;
-    this.#acks.accepted(now, this.profile);
-    this.#takeCredit();
-    this.#deliver(now);
-    if (view.frameType === FrameType.close) this.#peerCloses(now);
-  }
-
-  #takeCredit(): void {
-    const { channel, credit } = this.#view;
-    if (channel === 0 || channel > Channel.E) return;
-    this.#transmit.account.grant(channel, credit);
-    if (this.#state === 'opening') this.#openingGrants.note(channel, credit);
-  }
-
-  #deliver(now: Micros): void {
-    const count = this.#view.messageCount;
-    if (count > 0) this.#hasHeardMessages = true;
-    for (let i = 0; i < count; i++) {
-      const message = this.#message;
-      this.#view.message(i, message);
-      this.stats.messagesReceived++;
-      const { channel, flitCount } = message;
-      if (this.#receiver.onMessage(now, message)) this.#transmit.debt.add(channel, flitCount);
-    }
+    if (!this.#receive.takeNumbered(now, this.#view, isOpening)) return;
+    if (this.#view.frameType === FrameType.close) this.#peerCloses(now);
   }
 
   /**
-   * Open: the peer has our opening and has granted credits. One that grants on fewer than five
-   * channels is given time, because what it grants tells who it is.
+   * If another frame with its number has come before, that was from a predecessor with the same
+   * address, and everything from there on is forgotten.
    */
-  #checkOpened(now: Micros): void {
-    if (this.#transmit.buffer.outstanding() > 0) return;
-    if (this.#openingGrants.isComplete) this.#confirmOpened();
-    else this.#timers.set(Timer.settle, now + this.config.settleMicros);
+  #meetSuccessor(place: number): void {
+    const { messageCount, channel, credit } = this.#view;
+    if (!this.#opening.differs(place, channel, credit, messageCount === 0)) return;
+    this.#opening.forgetFrom(place);
+    this.#transmit.account.reset();
+    this.#order.reset(this.config.firstSequenceNumber);
+    this.#receive.takeHeld();
   }
 
-  /** Nothing more came; whoever granted nothing took our opening for a copy of an older one. */
-  #settled(): void {
-    if (this.creditsAvailable(Channel.A) > 0) {
+  /** Open: the peer has our opening, has granted credits, and we know who it is. */
+  #checkOpened(now: Micros): void {
+    if (this.#transmit.buffer.needing > 0) return;
+    if (this.#judge.isComplete(this.#order.expected, this.creditsAvailable(Channel.A))) {
       this.#confirmOpened();
-      return;
+    } else this.#timers.start(Timer.settle, now + this.config.settleMicros);
+  }
+
+  /** The peer was given time, and it is still not clear who it is or what else it will grant. */
+  #settled(now: Micros): void {
+    const credits = this.creditsAvailable(Channel.A);
+    const verdict = this.#judge.settle(credits);
+    if (verdict === 'open') {
+      this.profile = this.#judge.profile();
+      this.#receive.skipOpeningGaps(now);
+      if (this.creditsAvailable(Channel.A) > 0) this.#confirmOpened();
+      else this.#timers.set(Timer.settle, now + this.config.settleMicros);
+    } else if (verdict === 'openAnew') {
+      this.#acks.reset();
+      this.#transmit.reset();
+      this.#receive.reset(now);
+      this.#transmit.queueGrants(FrameType.open);
+    } else {
+      if (verdict === 'ask') this.#transmit.queueEmptyFrame(FrameType.normal, 0, 0);
+      this.#timers.set(Timer.settle, now + this.config.settleMicros);
     }
-    this.#acks.reset();
-    this.#transmit.reset();
-    this.#order.expected = this.config.firstSequenceNumber;
-    this.#transmit.queueGrants(FrameType.open);
   }
 
   #confirmOpened(): void {
     this.#timers.clear(Timer.settle);
     this.#transition('openConfirmed');
-    this.#events.push({ type: 'opened', grants: this.#openingGrants.exponents });
+    this.profile = this.#judge.profile();
+    this.#transmit.account.noteInitial();
+    this.#events.push({ type: 'opened', profile: this.profile });
   }
 
   #sendClose(now: Micros): void {

@@ -36,8 +36,8 @@ describe('the order of received frames', () => {
 
   it('counts the numbers that it gives up, over the wrap as well', () => {
     const order = new ReceiveOrder(LAST);
-    expect(order.skipTo(LAST)).toBe(0);
-    expect(order.skipTo(2)).toBe(3);
+    expect(order.skipTo(0, LAST)).toBe(0);
+    expect(order.skipTo(0, 2)).toBe(3);
     expect(order.expected).toBe(2);
     expect(order.classify(1)).toBe('duplicate');
   });

@@ -88,6 +88,18 @@ export class RetransmitBuffer {
     return sequenceDistance(this.acked, this.unsent) - 1;
   }
 
+  /** Whether the frame with this number was sent and is not acknowledged. */
+  isInFlight(number: number): boolean {
+    const ahead = sequenceDistance(this.acked, number);
+    return ahead > 0 && ahead <= this.inFlight();
+  }
+
+  /** Whether the frame with this number, a recent one, is acknowledged. */
+  isAcknowledged(number: number): boolean {
+    const ahead = sequenceDistance(this.acked, number);
+    return ahead === 0 || ahead > sequenceDistance(this.acked, this.next);
+  }
+
   hasRoom(): boolean {
     return this.outstanding() < this.capacity;
   }

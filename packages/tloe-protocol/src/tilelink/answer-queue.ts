@@ -22,15 +22,19 @@ export class Answer {
   requestFlits = 0;
 }
 
-/** Answers that wait for credits on channel D, oldest first. Fixed capacity. */
+/**
+ * Answers that wait for credits on channel D, oldest first. The capacity is fixed; a record is made
+ * when its place is first used, and as an empty queue begins at its first place again, few are where
+ * few ever wait.
+ */
 export class AnswerQueue {
-  readonly #answers: readonly Answer[];
+  readonly #answers: (Answer | undefined)[];
   #head = 0;
   count = 0;
 
   constructor(capacity: number) {
     assert(isPowerOfTwo(capacity), 'capacity is a power of two');
-    this.#answers = Array.from({ length: capacity }, () => new Answer());
+    this.#answers = Array.from({ length: capacity }, () => undefined);
   }
 
   get room(): number {
@@ -39,7 +43,8 @@ export class AnswerQueue {
 
   /** The record behind the last one, to be filled in; it counts from `push` on. */
   next(): Answer {
-    return this.#answers[(this.#head + this.count) & (this.#answers.length - 1)] as Answer;
+    const place = (this.#head + this.count) & (this.#answers.length - 1);
+    return (this.#answers[place] ??= new Answer());
   }
 
   push(): void {
@@ -52,8 +57,8 @@ export class AnswerQueue {
   }
 
   shift(): void {
-    this.#head = (this.#head + 1) & (this.#answers.length - 1);
     this.count--;
+    this.#head = this.count === 0 ? 0 : (this.#head + 1) & (this.#answers.length - 1);
   }
 
   clear(): void {

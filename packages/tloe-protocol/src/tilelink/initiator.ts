@@ -3,17 +3,22 @@ import type { Link } from '../link/link.ts';
 import type { MessageReceiver } from '../link/message-receiver.ts';
 import type { RemoteAddress } from '../remote-address.ts';
 import { NEVER, type Micros } from '../units.ts';
-import { Channel, OpcodeD, dataFlits } from '../wire/channel.ts';
+import { Channel, OpcodeD } from '../wire/channel.ts';
 import type { MessageView } from '../wire/frame-view.ts';
 import { AccessMessages } from './access-message.ts';
-import { planAccess, type AccessLimits } from './access-plan.ts';
+import { accessLimits, planAccess, type AccessLimits } from './access-plan.ts';
 import { AccessKind, AccessTable, type Access } from './access-table.ts';
 import type { DataOrder } from './data-order.ts';
 import { InitiatorStats } from './initiator-stats.ts';
 import { MemoryStatus, RequestKind, type MemoryRequest } from './memory-request.ts';
 import { ProbeResponder } from './probe-responder.ts';
 import { RangeLocks } from './range-lock.ts';
-import { requestBudgetMicros, scanIntervalMicros, type ReissuePolicy } from './reissue-policy.ts';
+import {
+  reissueOf,
+  requestBudgetMicros,
+  scanIntervalMicros,
+  type ReissuePolicy,
+} from './reissue-policy.ts';
 import { LiveRequests, ReadyRequests } from './request-lists.ts';
 import { WORD_BYTES, WORD_LOG2 } from './split.ts';
 
@@ -56,6 +61,7 @@ export class Initiator implements MessageReceiver {
   #messages: AccessMessages | undefined = undefined;
   #probes: ProbeResponder | undefined = undefined;
   #limits: AccessLimits;
+  #reissue: ReissuePolicy;
   #scanAt: Micros = NEVER;
   #progressAt: Micros = 0;
   #now: Micros = 0;
@@ -64,9 +70,10 @@ export class Initiator implements MessageReceiver {
   constructor(config: InitiatorConfig) {
     assert(config.base.low % WORD_BYTES === 0, 'the base address is a multiple of 8');
     this.config = config;
+    this.#reissue = config.reissue;
     this.#table = new AccessTable(config.window, config.firstSource);
-    const { base } = config;
-    this.#limits = { base, maxGetLog2: WORD_LOG2, maxPutLog2: WORD_LOG2, hasPutPartial: false };
+    const word = { maxGetLog2: WORD_LOG2, maxPutLog2: WORD_LOG2 };
+    this.#limits = { base: config.base, ...word, hasPutPartial: false };
   }
 
   /** The link to work over, before it opens. */
@@ -80,19 +87,8 @@ export class Initiator implements MessageReceiver {
   /** The connection is up and the link knows its peer: fixes the largest accesses. */
   linkOpened(): void {
     const link = this.#link as Link;
-    const { profile, maxMessageFlits } = link;
-    const { maxAccessLog2 } = this.config;
-    const fitting = (headFlits: number): number => {
-      let log2 = WORD_LOG2;
-      while (headFlits + dataFlits(log2 + 1) <= maxMessageFlits) log2++;
-      return Math.min(log2, maxAccessLog2);
-    };
-    this.#limits = {
-      base: this.config.base,
-      maxGetLog2: Math.min(profile.maxGetLog2, fitting(1)),
-      maxPutLog2: Math.min(profile.maxPutLog2, fitting(2)),
-      hasPutPartial: profile.hasPutPartial,
-    };
+    this.#limits = accessLimits(this.config, link);
+    this.#reissue = reissueOf(this.config.reissue, link.profile.requestTimeoutMicros);
     this.#failure = MemoryStatus.ok;
   }
 
@@ -107,6 +103,7 @@ export class Initiator implements MessageReceiver {
     this.#failure = MemoryStatus.ok;
     this.#progressAt = now;
     for (let it = this.#live.first; it !== undefined; it = it.nextLive) it.touchedAt = now;
+    for (const access of this.#table.accesses) access.reissues = 0;
   }
 
   /** Fails every request, and each that will be submitted, until `linkRecovered`. */
@@ -149,7 +146,7 @@ export class Initiator implements MessageReceiver {
     this.#live.add(request);
     if (request.lock.blockers === 0) this.#ready.append(request);
     else this.stats.lockWaits++;
-    if (this.#scanAt === NEVER) this.#scanAt = now + scanIntervalMicros(this.config.reissue);
+    if (this.#scanAt === NEVER) this.#scanAt = now + scanIntervalMicros(this.#reissue);
   }
 
   /** Sends what can be sent: first what was sent before, then new parts in turn. */
@@ -198,7 +195,7 @@ export class Initiator implements MessageReceiver {
   handleDeadline(now: Micros): void {
     if (now < this.#scanAt) return;
     this.#now = now;
-    const { reissue } = this.config;
+    const reissue = this.#reissue;
     const link = this.#link as Link;
     const isWaiting = link.isLost && reissue.whenLost === 'wait';
     for (const access of this.#table.accesses) {
@@ -207,11 +204,19 @@ export class Initiator implements MessageReceiver {
       if (!link.isAcknowledged(access.frameNumber) && link.profile.dropsDuplicates) continue;
       this.#repeat(access);
     }
-    const isStuck = now - this.#progressAt >= reissue.requestTimeoutMicros;
-    if (isStuck && this.#live.count + this.#table.inFlight > 0) link.probe();
+    this.#encourage(now, link);
     if (!isWaiting) this.#giveUpIdle(now, requestBudgetMicros(reissue));
-    const isIdle = this.#live.count === 0 && this.#table.inFlight === 0;
+    const isIdle = this.#live.count === 0 && this.#table.inFlight === 0 && !link.isLost;
     this.#scanAt = isIdle ? NEVER : now + scanIntervalMicros(reissue);
+  }
+
+  /** Nothing has come for a whole time-out although something should: asks, and helps out. */
+  #encourage(now: Micros, link: Link): void {
+    if (now - this.#progressAt < this.config.reissue.requestTimeoutMicros) return;
+    if (this.#live.count + this.#table.inFlight > 0 || link.isLost) link.probe();
+    // All is answered and acknowledged, so the peer's buffer is empty, whatever it has returned.
+    const isEmpty = this.#table.inFlight === 0 && link.framesOutstanding === 0;
+    if (isEmpty && this.#ready.first !== undefined) link.restoreCredits(Channel.A);
   }
 
   #giveUpIdle(now: Micros, budget: Micros): void {
@@ -326,11 +331,11 @@ export class Initiator implements MessageReceiver {
    */
   #repeat(access: Access): void {
     if (access.request === undefined) {
-      const quarantine = 2 * requestBudgetMicros(this.config.reissue);
+      const quarantine = 2 * requestBudgetMicros(this.#reissue);
       if (this.#now - access.sentAt >= quarantine) this.#abandon(access);
       return;
     }
-    if (access.reissues >= this.config.reissue.reissues) {
+    if (access.reissues >= this.#reissue.reissues) {
       this.#giveUp(access.request, MemoryStatus.timedOut);
       return;
     }

@@ -13,4 +13,6 @@ export interface MemoryBackend {
   read(offset: number, length: number, target: ByteRegion, targetOffset: number): void;
   /** Copies `length` bytes of `source` from `sourceOffset` on into memory at `offset`. */
   write(offset: number, length: number, source: ByteRegion, sourceOffset: number): void;
+  /** Whether what the memory holds there is known to be damaged: answers with it say so. */
+  isDamaged?(offset: number, length: number): boolean;
 }

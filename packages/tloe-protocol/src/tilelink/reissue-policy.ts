@@ -16,6 +16,16 @@ export const DEFAULT_REISSUE_POLICY: ReissuePolicy = {
   whenLost: 'fail',
 };
 
+/**
+ * The same policy for a peer whose requests are to be repeated sooner: more often, so that they fail
+ * no sooner.
+ */
+export function reissueOf(policy: ReissuePolicy, mostMicros: Micros): ReissuePolicy {
+  if (policy.requestTimeoutMicros <= mostMicros) return policy;
+  const reissues = Math.ceil(requestBudgetMicros(policy) / mostMicros);
+  return { ...policy, requestTimeoutMicros: mostMicros, reissues };
+}
+
 /** A request to which nothing happened for so long fails. */
 export function requestBudgetMicros(policy: ReissuePolicy): Micros {
   return policy.requestTimeoutMicros * policy.reissues;

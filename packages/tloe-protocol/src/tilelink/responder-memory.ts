@@ -45,6 +45,11 @@ export class ResponderMemory {
     }
   }
 
+  /** Whether the memory says that these bytes are damaged. */
+  isDamaged(offset: number, length: number): boolean {
+    return this.#backend.isDamaged?.(offset, length) === true;
+  }
+
   /** The data of a PutFullData to memory. */
   write(offset: number, length: number, message: MessageView): void {
     const { region, bodyOffset } = message;

@@ -1,4 +1,3 @@
-import { assert } from '../assert.ts';
 import type { Link } from '../link/link.ts';
 import type { MessageReceiver } from '../link/message-receiver.ts';
 import { ADDRESS_ZERO, type RemoteAddress } from '../remote-address.ts';
@@ -24,8 +23,6 @@ export interface ResponderConfig {
   readonly range: 'deny' | 'wrap';
   /** What becomes of an address that is not a multiple of the size. */
   readonly alignment: 'deny' | 'allow';
-  /** Answers that may wait for credits, a power of two of at least 128. */
-  readonly answerCapacity: number;
 }
 
 export const DEFAULT_RESPONDER_CONFIG: ResponderConfig = {
@@ -34,11 +31,16 @@ export const DEFAULT_RESPONDER_CONFIG: ResponderConfig = {
   maxAccessLog2: 12,
   range: 'deny',
   alignment: 'deny',
-  answerCapacity: 4096,
 };
 
 /** A frame holds no more messages than this. */
 const MESSAGES_PER_FRAME = 64;
+
+/** Flits of a request without data. */
+const SMALLEST_REQUEST_FLITS = 2;
+
+/** Some initiators take 128 flits of each channel for granted. */
+const UNANNOUNCED_FLITS = 256;
 
 /** Largest parameter of each opcode of channel A. TileLink 1.8.0 table 8.3 and §7. */
 const MAX_PARAMS = [0, 0, 4, 3, 0, 1, 2, 2] as const;
@@ -61,21 +63,28 @@ export class Responder implements MessageReceiver {
   readonly stats: ResponderStats = new ResponderStats();
   readonly #memory: ResponderMemory;
   readonly #sizeBytes: number;
-  readonly #answers: AnswerQueue;
+  #answers = new AnswerQueue(1);
   readonly #fields = new MessageFields();
   #link: Link | undefined = undefined;
 
   constructor(config: ResponderConfig, backend: MemoryBackend) {
-    assert(config.answerCapacity >= 2 * MESSAGES_PER_FRAME, 'room for the answers to two frames');
     this.config = config;
     this.#memory = new ResponderMemory(backend, config.dataOrder === 'spec');
     this.#sizeBytes = backend.sizeBytes;
-    this.#answers = new AnswerQueue(config.answerCapacity);
     this.#fields.channel = Channel.D;
   }
 
+  /**
+   * The link to answer on. All requests that its credits allow may wait for the initiator's own
+   * credits at once: a frame that is not taken for want of room would keep those back that follow.
+   */
   attach(link: Link): void {
+    const { grantExponents } = link.config;
+    const flits =
+      2 ** (grantExponents[Channel.A] as number) + 2 ** (grantExponents[Channel.C] as number);
+    const requests = (flits + UNANNOUNCED_FLITS) / SMALLEST_REQUEST_FLITS + 2 * MESSAGES_PER_FRAME;
     this.#link = link;
+    this.#answers = new AnswerQueue(2 ** Math.ceil(Math.log2(requests)));
   }
 
   onRestart(): void {
@@ -260,6 +269,12 @@ export class Responder implements MessageReceiver {
     return Number(BigInt.asUintN(64, address - from) % BigInt(this.#sizeBytes));
   }
 
+  /** TileLink 1.8.0 §4.5: damaged data is sent and marked. */
+  #isDamaged(answer: Answer): boolean {
+    if (answer.memoryOffset < 0) return false;
+    return this.#memory.isDamaged(answer.memoryOffset, 1 << answer.sizeLog2);
+  }
+
   #send(answer: Answer): boolean {
     const link = this.#link as Link;
     const flits = messageFlits(Channel.D, answer.opcode, answer.sizeLog2);
@@ -271,7 +286,7 @@ export class Responder implements MessageReceiver {
     fields.sizeLog2 = answer.sizeLog2;
     fields.domain = answer.domain;
     fields.denied = answer.isDenied;
-    fields.corrupt = answer.isCorrupt;
+    fields.corrupt = answer.isCorrupt || this.#isDamaged(answer);
     fields.source = answer.source;
     fields.sink = answer.sink;
     const region = link.transmitRegion;

@@ -52,6 +52,11 @@ export class FrameWriter {
     return this.#messages;
   }
 
+  /** Flits reserved since `begin`. */
+  get flitCount(): number {
+    return this.#flits;
+  }
+
   /** Starts an empty frame whose MAC header lies at `frameOffset` of the region. */
   begin(frameOffset: number): void {
     this.#frameOffset = frameOffset;
