@@ -3,14 +3,23 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCaptured } from './run-command.mjs';
 
-/** @type {Readonly<Record<string, string>>} */
-const packageOfCommand = {
+/**
+ * Every command that the scripts and the tests start and that a bare Debian may lack, once.
+ *
+ * @type {Readonly<Record<string, string>>}
+ */
+export const packageOfCommand = {
+  // what a C++ addon is built with
   'g++': 'g++',
   make: 'make',
   python3: 'python3',
+  // namespaces and the wire between them
   ip: 'iproute2',
+  tc: 'iproute2',
+  genl: 'iproute2',
   unshare: 'util-linux',
   nsenter: 'util-linux',
+  // clients of the export
   nbdinfo: 'libnbd-bin',
   nbdcopy: 'libnbd-bin',
   nbdfuse: 'libnbd-bin',
@@ -19,10 +28,37 @@ const packageOfCommand = {
   fio: 'fio',
   'nbd-client': 'nbd-client',
   nbdkit: 'nbdkit',
-  'mkfs.ext4': 'e2fsprogs',
-  'fsck.ext4': 'e2fsprogs',
   tshark: 'tshark',
   fusermount3: 'fuse3',
+  // the test kernel
+  'qemu-system-x86_64': 'qemu-system-x86',
+  busybox: 'busybox-static',
+  cpio: 'cpio',
+  depmod: 'kmod',
+  modprobe: 'kmod',
+  setpriv: 'util-linux',
+  udevadm: 'udev',
+  'systemd-analyze': 'systemd',
+  // block devices
+  lsblk: 'util-linux',
+  blockdev: 'util-linux',
+  fdisk: 'fdisk',
+  sfdisk: 'fdisk',
+  mkswap: 'util-linux',
+  swapon: 'mount',
+  swapoff: 'mount',
+  mount: 'mount',
+  umount: 'mount',
+  'mkfs.ext4': 'e2fsprogs',
+  'fsck.ext4': 'e2fsprogs',
+  'mkfs.xfs': 'xfsprogs',
+  xfs_repair: 'xfsprogs',
+  'mkfs.btrfs': 'btrfs-progs',
+  btrfs: 'btrfs-progs',
+  dmsetup: 'dmsetup',
+  lvm: 'lvm2',
+  mdadm: 'mdadm',
+  cryptsetup: 'cryptsetup-bin',
 };
 
 /** What a C++ addon is built with. */
@@ -30,9 +66,23 @@ export const toolchainCommands = ['g++', 'make', 'python3'];
 /** What makes network namespaces and the wire between them. */
 export const networkCommands = ['ip', 'unshare', 'nsenter'];
 /** The clients and tools that the end-to-end tests drive. */
-export const testCommands = Object.keys(packageOfCommand).filter(
-  (command) => !toolchainCommands.includes(command),
+export const testCommands = words(
+  'ip unshare nsenter nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
+  'mkfs.ext4 fsck.ext4 tshark fusermount3',
 );
+/** What boots the test kernel. */
+export const guestCommands = words('qemu-system-x86_64 busybox cpio depmod setpriv');
+/** What runs on the test kernel; the guest sees the programs of this machine. */
+export const kernelTestCommands = words(
+  'ip tc genl nsenter unshare modprobe setpriv udevadm busybox nbd-client nbdkit fio',
+  'lsblk blockdev fdisk sfdisk mount umount mkswap swapon swapoff',
+  'mkfs.ext4 fsck.ext4 mkfs.xfs xfs_repair mkfs.btrfs btrfs dmsetup lvm mdadm cryptsetup',
+);
+
+/** @param {string[]} lines */
+function words(...lines) {
+  return lines.flatMap((line) => line.split(' '));
+}
 
 /** @returns {string} PATH with the system folders that an ordinary user's PATH may lack */
 export function fullPath() {

@@ -2,13 +2,15 @@
  * The demo inside its own network: a memory endpoint and the driver in two network namespaces, a
  * veth pair between them, and a workload over the driver's export. Called by demo.mjs.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DemoChild } from './demo-child.mjs';
+import { DemoDeviceClient } from './demo-device-client.mjs';
 import { DemoNbdClient } from './demo-nbd-client.mjs';
 import { formatTable } from './demo-report.mjs';
 import { runWorkload } from './demo-workload.mjs';
+import { isRealRoot, takeHostKernel } from './kernel-lab/host-kernel.mjs';
 import { openVethLab } from './netns.mjs';
 import { repositoryRoot } from './repository.mjs';
 
@@ -54,31 +56,42 @@ async function demonstrate({ folder, undo, isKept, interrupted }) {
   undo.unshift(() => endpoint.stop());
   console.log(await untilAborted(endpoint.ready(), signal));
 
+  const kernel = takeHostKernel();
+  if (kernel !== undefined) undo.push(async () => kernel.release());
   const socket = join(folder, 'oxmem.sock');
   const driver = new DemoChild('oxmem-bdev', [
     command('oxmem-bdev'),
     `--netdev=${lab.local.name}`,
     `--mac=${lab.peer.mac}`,
     `--size=${memorySize}`,
-    `--listen=unix:${socket}`,
+    kernel === undefined ? `--listen=unix:${socket}` : '--device=auto',
   ]);
   undo.unshift(() => driver.stop());
-  console.log(await untilAborted(driver.ready(), signal));
-  console.log(describeKernel());
+  const ready = await untilAborted(driver.ready(), signal);
+  console.log(ready);
+  const device = /^ready: (\/dev\/nbd\d+) /.exec(ready)?.[1];
+  if (device === undefined) console.log(whyNoDevice());
 
-  const client = await DemoNbdClient.connect(socket);
-  undo.unshift(async () => client.destroy());
+  const client = await (device === undefined
+    ? DemoNbdClient.connect(socket)
+    : DemoDeviceClient.connect(device));
+  let isOpen = true;
+  const close = async () => {
+    if (isOpen) await client.close();
+    isOpen = false;
+  };
+  undo.unshift(close);
   const broken = Promise.race([driver.endedEarly(), endpoint.endedEarly()]);
   broken.catch(() => undefined);
   const measurements = await untilAborted(
     Promise.race([runWorkload(client, signal), broken]),
     signal,
   );
-  client.close();
+  await close();
   console.log(`\n${formatTable(measurements)}\n`);
 
   if (isKept) {
-    printHowToUse(socket);
+    console.log(device === undefined ? howToUseSocket(socket) : howToUseDevice(device));
     await Promise.race([interrupted.requested, broken]);
   }
   const code = await driver.stop();
@@ -98,23 +111,33 @@ function command(name) {
   return join(repositoryRoot, 'node_modules', '.bin', name);
 }
 
-function describeKernel() {
-  const hasNbd = existsSync('/sys/module/nbd') || existsSync('/dev/nbd0');
-  return hasNbd
-    ? 'This version exports an NBD socket; it does not attach the kernel device yet.'
-    : 'This kernel has no nbd device; the memory is exported on an NBD socket.';
+function whyNoDevice() {
+  return isRealRoot()
+    ? 'This kernel has no nbd device; the memory is exported on an NBD socket.'
+    : 'Only root can attach a block device; the memory is exported on an NBD socket.';
+}
+
+/** @param {string} device */
+function howToUseDevice(device) {
+  return `The device stays until you press Ctrl-C or run: kill ${process.pid}
+
+  lsblk ${device}
+  sudo mkfs.ext4 ${device}
+  sudo mount ${device} /mnt
+  sudo umount /mnt
+`;
 }
 
 /** @param {string} socket */
-function printHowToUse(socket) {
+function howToUseSocket(socket) {
   const uri = `nbd+unix:///?socket=${socket}`;
-  console.log(`The memory stays exported until you press Ctrl-C or run: kill ${process.pid}
+  return `The memory stays exported until you press Ctrl-C or run: kill ${process.pid}
 
   nbdinfo '${uri}'
   nbdcopy FILE '${uri}'
   qemu-img info '${uri}'
   qemu-io -f raw -c 'write -P 0x5a 0 1M' -c 'read -P 0x5a 0 1M' '${uri}'
-`);
+`;
 }
 
 /**

@@ -3,17 +3,24 @@ import { createHash } from 'node:crypto';
 import { createBar, formatOperations, formatThroughput } from './demo-report.mjs';
 
 const mebibyte = 2 ** 20;
-const sequentialBytes = 64 * mebibyte;
 const sequentialRequestBytes = 128 * 1024;
+/** How much of the whole workload is run; tests on an emulated processor run less. */
+const part = Number(process.env.OXMEM_DEMO_PERCENT ?? 100) / 100;
+const sequentialBytes = Math.ceil(512 * part) * sequentialRequestBytes;
 const sequentialDepth = 16;
 const blockBytes = 4096;
-const randomOperations = 20_000;
+const randomOperations = 20_000 * part;
 const randomDepth = 32;
-const singleOperations = 2_000;
-const unalignedOperations = 1_000;
+const singleOperations = 2_000 * part;
+const unalignedOperations = 1_000 * part;
 const unalignedMaxBytes = 4097;
 
-/** @typedef {import('./demo-nbd-client.mjs').DemoNbdClient} Client */
+/**
+ * @typedef {object} Client
+ * @property {(offset: number, target: Buffer) => Promise<void>} read
+ * @property {(offset: number, data: Buffer) => Promise<void>} write
+ * @property {() => Promise<void>} flush
+ */
 /** @typedef {import('./demo-report.mjs').Measurement} Measurement */
 
 /**

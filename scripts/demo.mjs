@@ -1,7 +1,8 @@
 /**
  * `npm run demo`: sets up what is missing, then shows the main job on this machine alone. A memory
  * endpoint simulator and the driver run in two network namespaces joined by a veth pair; a workload
- * goes through the driver's export, is read back and verified. Leaves nothing behind.
+ * goes through the kernel device (where there is no nbd, through the driver's export), is read back and
+ * verified. Leaves nothing behind.
  *
  * `npm run demo -- --keep` leaves it running until Ctrl-C and prints how to use it.
  */
@@ -50,7 +51,8 @@ async function enterPrivateNetwork(env) {
   }
   const [program = '', ...args] = prefix.argv;
   const child = spawn(program, [...args, process.execPath, ...process.argv.slice(1)], {
-    env,
+    // Each request to a kernel device waits in a thread of its own.
+    env: { ...env, UV_THREADPOOL_SIZE: '32' },
     stdio: 'inherit',
   });
   // The child takes everything down while we wait; being told twice does no harm. npm passes some

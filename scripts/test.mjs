@@ -1,7 +1,8 @@
 /**
  * `npm test`: the set-up, then every test that this machine can run, then a report that names what
  * it could not run. `npm test -- packages/rawsock -t 'some name'` passes filters on to vitest;
- * `npm test -- --project unit` runs one kind only (may be repeated).
+ * `npm test -- --project unit` runs one kind only (may be repeated). OXMEM_KERNEL=0 leaves out what
+ * needs a kernel with NBD; OXMEM_KERNEL=guest boots one even where this machine has it.
  */
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,8 +17,9 @@ import {
   testCommands,
 } from './debian-packages.mjs';
 import { provideKernelLab } from './kernel-lab/guest.mjs';
-import { runVitestInGuest } from './kernel-lab/kernel-tests.mjs';
-import { whyNoLab } from './kernel-lab/lab-tools.mjs';
+import { takeHostKernel } from './kernel-lab/host-kernel.mjs';
+import { runInGuests } from './kernel-lab/kernel-tests.mjs';
+import { provideKernelTestTools, whyNoLab } from './kernel-lab/lab-tools.mjs';
 import { privateNetworkPrefix } from './netns.mjs';
 import { createProgress } from './progress.mjs';
 import { repositoryRoot } from './repository.mjs';
@@ -34,12 +36,13 @@ import { printReport } from './test-report.mjs';
  * @property {string} folder for results, removed at the end
  */
 
-/** @typedef {'here' | 'private network' | 'guest'} Place */
+/** @typedef {'here' | 'private network' | 'kernel'} Place */
 /** @typedef {{ projects: string[], place: Place, limitMinutes: number }} Group */
 
 /**
- * Each group is one vitest process, one after the other: here, in a network of its own, or on a
- * kernel of its own. None may hang the run: after its limit, far above what it needs, it is ended.
+ * One group after the other, each one vitest process here or in a network of its own; those of the
+ * kernel are several, see runKernelGroup. None may hang the run: after its limit, far above what it
+ * needs, it is ended.
  *
  * @type {Group[]}
  */
@@ -47,7 +50,7 @@ const groups = [
   { projects: ['unit', 'property', 'sim'], place: 'here', limitMinutes: 15 },
   { projects: ['native'], place: 'private network', limitMinutes: 15 },
   { projects: ['e2e'], place: 'private network', limitMinutes: 40 },
-  { projects: ['kernel'], place: 'guest', limitMinutes: 20 },
+  { projects: ['kernel'], place: 'kernel', limitMinutes: 30 },
 ];
 
 /**
@@ -83,11 +86,9 @@ export async function runTests(env, args) {
   const { projects, filters, namePattern } = parseArguments(args);
   const folder = mkdtempSync(join(tmpdir(), 'oxmem-test-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  const onInterrupt = () => {
-    remove(); // the terminal has interrupted vitest too
-    process.exit(130);
-  };
+  const onInterrupt = () => process.exit(130); // the terminal has interrupted vitest too
   process.once('SIGINT', onInterrupt);
+  process.once('exit', remove);
   /** @type {TestCaseRecord[]} */
   const cases = [];
   try {
@@ -99,6 +100,7 @@ export async function runTests(env, args) {
     }
   } finally {
     process.removeListener('SIGINT', onInterrupt);
+    process.removeListener('exit', remove);
     remove();
   }
   const unknown = (projects ?? []).filter(
@@ -135,21 +137,43 @@ function parseArguments(args) {
  * @param {RunContext} context
  * @returns {Promise<TestCaseRecord[]>}
  */
-async function runGroup({ projects, place, limitMinutes }, context) {
-  const reason = await whyNotIn(place);
-  const need = place === 'guest' ? 'kernel' : 'netns';
-  if (reason !== undefined) return listSkipped(projects, { reason, need }, context);
-  console.log(`\n=== ${projects.join(', ')}${placeNote[place]}`);
-  const resultsFile = join(context.folder, `${projects.join('-')}.jsonl`);
+async function runGroup(group, context) {
+  const { projects, place } = group;
+  const records = await (place === 'kernel'
+    ? runKernelGroup(group, context)
+    : runInOnePlace(group, context));
+  const isWhole = context.filters.length === 0 && context.namePattern === undefined;
+  for (const project of isWhole ? projects : []) {
+    if (!records.some((record) => record.project === project)) {
+      records.push(failed(project, 'the project has no test'));
+    }
+  }
+  return records;
+}
+
+/**
+ * @param {Group} group
+ * @param {RunContext} context
+ * @returns {Promise<TestCaseRecord[]>}
+ */
+async function runInOnePlace({ projects, place, limitMinutes }, context) {
+  const isPrivate = place === 'private network';
+  const { argv: prefix = [], reason } = isPrivate ? privateNetworkPrefix() : {};
+  if (reason !== undefined) return listSkipped(projects, { reason, need: 'netns' }, context);
+  console.log(`\n=== ${projects.join(', ')}${isPrivate ? ' (in a network of its own)' : ''}`);
+  const resultsFile = newResultsFile(projects, context);
   const { namePattern } = context;
   const env = {
     ...context.env,
     OXMEM_RESULTS_FILE: resultsFile,
     OXMEM_NAME_PATTERN: namePattern,
   };
-  const args = namePattern === undefined ? [] : [`--testNamePattern=${namePattern}`];
-  const run = { projects, place, env, folder: context.folder, timeoutMs: limitMinutes * 60_000 };
-  const { code, problem } = await runVitest(run, [...args, ...context.filters]);
+  const reporters = ['--reporter=default', '--reporter=./scripts/vitest-results.mjs'];
+  const options = [...reporters, '--passWithNoTests', ...patternArgs(context)];
+  const argv = ['vitest', 'run', ...options, ...projectArgs(projects), ...context.filters];
+  const timeoutMs = limitMinutes * 60_000;
+  const run = { cwd: repositoryRoot, env, timeoutMs };
+  const { code, problem } = await runShown([...prefix, ...argv], run);
   const cases = readResults(resultsFile);
   if (problem !== undefined && problem.includes('\n')) console.error(problem);
   if (!cases.isComplete) {
@@ -161,58 +185,101 @@ async function runGroup({ projects, place, limitMinutes }, context) {
       failed(projects.join('+'), problem ?? `vitest ended with exit code ${code}`),
     );
   }
-  const isWhole = context.filters.length === 0 && namePattern === undefined;
-  for (const project of isWhole ? projects : []) {
-    if (!cases.records.some((record) => record.project === project)) {
-      cases.records.push(failed(project, 'the project has no test'));
-    }
-  }
-  if (place === 'private network') cases.records.push(...endStragglers(projects, resultsFile));
+  if (isPrivate) cases.records.push(...endStragglers(projects, resultsFile));
   return cases.records;
 }
 
-/** @type {Readonly<Record<Place, string>>} */
-const placeNote = {
-  here: '',
-  'private network': ' (in a network of its own)',
-  guest: ' (on a kernel of its own)',
-};
-
 /**
- * @param {Place} place
- * @returns {Promise<string | undefined>}
+ * What needs a kernel with the NBD driver runs on this machine's where it has one, else in guests.
+ *
+ * @param {Group} group
+ * @param {RunContext} context
+ * @returns {Promise<TestCaseRecord[]>}
  */
-async function whyNotIn(place) {
-  if (place !== 'guest') {
-    return place === 'private network' ? privateNetworkPrefix().reason : undefined;
-  }
-  const reason = whyNoLab();
-  if (reason !== undefined) return reason;
+async function runKernelGroup(group, context) {
+  const { projects, limitMinutes } = group;
+  const choice = process.env['OXMEM_KERNEL'];
+  const progress = createProgress();
+  const host = choice === '0' || choice === 'guest' ? undefined : takeHostKernel();
   try {
-    await provideKernelLab(createProgress());
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    return `${error.message} ${error.remedy}`;
+    const reason = await whyNoKernel({ choice, isHost: host !== undefined, progress });
+    if (reason !== undefined)
+      return await listSkipped(projects, { reason, need: 'kernel' }, context);
+    const all = await listCases(projects, context);
+    const broken = all.filter(({ state }) => state === 'failed');
+    const unloadable = new Set(broken.map(({ file }) => file));
+    const listed = all.filter(({ file }) => !unloadable.has(file));
+    if (listed.length === 0) return broken;
+    if (host !== undefined) return [...broken, ...(await runOnHostKernel(group, context, listed))];
+    console.log(`\n=== ${projects.join(', ')} (on a kernel of its own)`);
+    const lab = await provideKernelLab(progress);
+    const isOption = (/** @type {string} */ arg) => arg.startsWith('-');
+    const options = [...patternArgs(context), ...context.filters.filter(isOption)];
+    const limitMs = limitMinutes * 60_000;
+    const env = { ...context.env, OXMEM_NAME_PATTERN: context.namePattern };
+    const { folder } = context;
+    return [...broken, ...(await runInGuests({ lab, env, folder, listed, options, limitMs }))];
+  } finally {
+    host?.release();
   }
 }
 
 /**
- * @param {{ projects: string[], place: Place, env: NodeJS.ProcessEnv, folder: string,
- *   timeoutMs: number }} run
- * @param {readonly string[]} args
- * @returns {Promise<{ code: number, problem?: string }>}
+ * @param {{ choice: string | undefined, isHost: boolean,
+ *   progress: import('./progress.mjs').Progress }} given
+ * @returns {Promise<string | undefined>}
  */
-async function runVitest({ projects, place, env, folder, timeoutMs }, args) {
-  const all = ['--passWithNoTests', ...args];
-  if (place === 'guest') {
-    const lab = await provideKernelLab(createProgress());
-    return runVitestInGuest({ lab, env, folder, args: all, timeoutMs });
+async function whyNoKernel({ choice, isHost, progress }) {
+  if (choice === '0') return 'left out by OXMEM_KERNEL=0';
+  const reason = isHost ? undefined : whyNoLab();
+  if (reason !== undefined) return reason;
+  try {
+    await (isHost ? provideKernelTestTools(progress) : provideKernelLab(progress));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    // On this machine's kernel each case says itself what it misses.
+    return isHost ? undefined : `${error.message} ${error.remedy}`;
   }
-  const prefix = place === 'private network' ? (privateNetworkPrefix().argv ?? []) : [];
-  const reporters = ['--reporter=default', '--reporter=./scripts/vitest-results.mjs'];
-  const argv = ['vitest', 'run', ...reporters, ...projectArgs(projects)];
-  return runShown([...prefix, ...argv, ...all], { cwd: repositoryRoot, env, timeoutMs });
+}
+
+/**
+ * What uses the network runs in one of its own; the others run here, where the NBD driver's netlink
+ * family is.
+ *
+ * @param {Group} group
+ * @param {RunContext} context
+ * @param {readonly TestCaseRecord[]} listed
+ * @returns {Promise<TestCaseRecord[]>}
+ */
+async function runOnHostKernel(group, context, listed) {
+  const isOfPackage = (/** @type {string} */ file) => file.startsWith('packages/');
+  const options = context.filters.filter((arg) => arg.startsWith('-'));
+  const files = [...new Set(listed.map(({ file }) => file))];
+  /** @type {TestCaseRecord[]} */
+  const records = [];
+  for (const place of /** @type {const} */ (['here', 'private network'])) {
+    const own = files.filter((file) => isOfPackage(file) === (place === 'here'));
+    if (own.length === 0) continue;
+    const filters = [...options, ...own];
+    records.push(...(await runInOnePlace({ ...group, place }, { ...context, filters })));
+  }
+  return records;
+}
+
+/** @param {RunContext} context */
+function patternArgs({ namePattern }) {
+  return namePattern === undefined ? [] : [`--testNamePattern=${namePattern}`];
+}
+
+let resultsFiles = 0;
+
+/**
+ * @param {string[]} projects
+ * @param {RunContext} context
+ */
+function newResultsFile(projects, { folder }) {
+  return join(folder, `${projects.join('-')}-${resultsFiles++}.jsonl`);
 }
 
 /** @param {string[]} projects */
@@ -245,25 +312,37 @@ function readResults(file) {
  * @param {RunContext} context
  * @returns {Promise<TestCaseRecord[]>}
  */
-async function listSkipped(projects, { reason, need }, { env, filters, namePattern, folder }) {
-  const isRequired = (env.OXMEM_REQUIRE ?? '')
+async function listSkipped(projects, { reason, need }, context) {
+  const isRequired = (context.env.OXMEM_REQUIRE ?? '')
     .split(',')
     .some((demand) => demand === need || demand === 'all');
   if (isRequired) return [failed(projects.join('+'), `required by OXMEM_REQUIRE: ${reason}`)];
-  const resultsFile = join(folder, `${projects.join('-')}-names.jsonl`);
+  const records = await listCases(projects, context);
+  return records.map((record) => (record.state === 'skipped' ? { ...record, reason } : record));
+}
+
+/**
+ * @param {string[]} projects
+ * @param {RunContext} context
+ * @returns {Promise<TestCaseRecord[]>} each wanted case as skipped; what cannot be loaded as failed
+ */
+async function listCases(projects, context) {
+  const { env, filters, namePattern } = context;
+  const resultsFile = newResultsFile(projects, context);
   // No test has this name, so vitest loads the files and runs nothing of them, not even hooks.
   const nothing = ['--reporter=./scripts/vitest-results.mjs', '--testNamePattern=$.^'];
   const argv = ['vitest', 'run', '--passWithNoTests', ...nothing, ...projectArgs(projects)];
+  const own = { OXMEM_RESULTS_FILE: resultsFile, OXMEM_NAME_PATTERN: namePattern };
   const result = await runCaptured([...argv, ...filters], {
     cwd: repositoryRoot,
-    env: { ...env, OXMEM_RESULTS_FILE: resultsFile, OXMEM_NAME_PATTERN: namePattern },
+    env: { ...env, ...own, OXMEM_REQUIRE: '' },
   });
   const { records, isComplete } = readResults(resultsFile);
   if (!isComplete) {
     console.error(tail(result.output, 40));
     records.push(failed(projects.join('+'), 'its tests could not be listed'));
   }
-  return records.map((record) => (record.state === 'skipped' ? { ...record, reason } : record));
+  return records;
 }
 
 /**

@@ -42,6 +42,8 @@ export interface LabOptions {
   readonly mtuBytes?: number;
   /** Interfaces at the near end, joined by a bridge when there is more than one. Default 1. */
   readonly places?: number;
+  /** How long a command may take to get ready, or to end. Default 20 s and 10 s. */
+  readonly patienceMs?: number;
 }
 
 /** What a driver is started with; all else is `args`. */
@@ -73,17 +75,19 @@ export class OxmemLab {
   readonly #drivers: LabDriver[] = [];
   /** Processes that a test killed on purpose: nobody expects them to tidy up. */
   readonly #excused = new Set<LabProgram>();
+  readonly #patienceMs: number | undefined;
   #size = '64M';
   #names = 0;
 
-  private constructor(wire: VethLab) {
+  private constructor(wire: VethLab, patienceMs: number | undefined) {
     this.wire = wire;
+    this.#patienceMs = patienceMs;
     this.folder = mkdtempSync(join(tmpdir(), 'oxmem-lab-'));
   }
 
   static async open(options: LabOptions = {}): Promise<OxmemLab> {
-    const { mtuBytes = 1500, places = 1 } = options;
-    return new OxmemLab(await openVethLab({ mtuBytes, localCount: places }));
+    const { mtuBytes = 1500, places = 1, patienceMs } = options;
+    return new OxmemLab(await openVethLab({ mtuBytes, localCount: places }), patienceMs);
   }
 
   /** An interface of the near end. */
@@ -103,7 +107,7 @@ export class OxmemLab {
     this.#size = size;
     const argv = [...endpointCommand, `--netdev=${this.wire.peer.name}`, `--size=${size}`, ...args];
     const program = this.start(this.wire.peerArgv(argv));
-    await program.waitFor('stdout', /^ready: endpoint .*$/m);
+    await program.waitFor('stdout', /^ready: endpoint .*$/m, this.#patienceMs);
     return program;
   }
 
@@ -121,14 +125,19 @@ export class OxmemLab {
     ]);
     const driver = { program, socketPath, pidFile, uri: `nbd+unix:///?socket=${socketPath}` };
     this.#drivers.push(driver);
-    if (isReadyAwaited) await this.#waitUntilReady(program);
+    if (isReadyAwaited) await this.waitUntilReady(program);
     return driver;
   }
 
-  /** What the endpoint has to say is half of the story when a driver does not get ready. */
-  async #waitUntilReady(program: LabProgram): Promise<void> {
+  /**
+   * Waits for a driver's ready line.
+   *
+   * @throws Error with what all programs of the lab have said: the endpoint's words are half of the
+   *   story when a driver does not get ready
+   */
+  async waitUntilReady(program: LabProgram): Promise<void> {
     try {
-      await program.waitFor('stdout', /^ready: .*$/m);
+      await program.waitFor('stdout', /^ready: .*$/m, this.#patienceMs);
     } catch (error) {
       const others = this.#programs.filter((other) => other !== program);
       const said = others.map((other) => {
@@ -173,7 +182,7 @@ export class OxmemLab {
     for (const program of this.#programs.toReversed()) {
       if (program.end !== undefined) continue;
       try {
-        const result = await program.stop();
+        const result = await program.stop('SIGTERM', this.#patienceMs);
         if (!this.#excused.has(program)) problems.push(...complaints(program, result));
       } catch (error) {
         problems.push((error as Error).message);

@@ -5,9 +5,11 @@
  * `OXMEM_REQUIRE=netns,command:fio` (or `all`) turns the skip into a failure, for machines that must
  * be able to run it.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { describe, it } from 'vitest';
-import { hasCommand, installRemedy } from '../scripts/debian-packages.mjs';
+import { fullPath, hasCommand, installRemedy } from '../scripts/debian-packages.mjs';
+import { isRealRoot } from '../scripts/kernel-lab/host-kernel.mjs';
 import { isInPrivateNetwork } from './netns.ts';
 
 /**
@@ -18,12 +20,23 @@ import { isInPrivateNetwork } from './netns.ts';
  * - `netns`: this process runs in a network namespace of its own and can make a second one
  * - `raw-socket`: the capability CAP_NET_RAW
  * - `nbd`: the kernel's NBD driver
+ * - `nbd-netlink`: its netlink interface, from this process' network namespace
+ * - `test-guest`: the kernel and the machine are a guest made for the tests
  * - `loop`: loop devices that may be mounted
  * - `fuse`: FUSE mounts
  * - `command:NAME`: the program NAME
  */
 export type Need =
-  'root' | 'real-root' | 'netns' | 'raw-socket' | 'nbd' | 'loop' | 'fuse' | `command:${string}`;
+  | 'root'
+  | 'real-root'
+  | 'netns'
+  | 'raw-socket'
+  | 'nbd'
+  | 'nbd-netlink'
+  | 'test-guest'
+  | 'loop'
+  | 'fuse'
+  | `command:${string}`;
 
 /**
  * Says whether this machine has something.
@@ -121,14 +134,21 @@ const gates = {
     }
     return cannotOpen('/dev/nbd0');
   },
+  'nbd-netlink': () => missingNetlink(),
+  'test-guest': () =>
+    process.env['OXMEM_GUEST'] === '1' ? undefined : 'is about the guest that tests run in',
   loop: () => (isRealRoot() ? cannotOpen('/dev/loop-control') : 'needs root of the machine'),
   fuse: () => missingCommand('fusermount3') ?? cannotOpen('/dev/fuse'),
 } satisfies Record<string, () => string | undefined>;
 
-/** Root inside a user namespace maps fewer than all user ids. */
-function isRealRoot(): boolean {
-  if (process.getuid?.() !== 0) return false;
-  return /^\s*0\s+0\s+4294967295\s*$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
+/** Before Linux 6.11 the family exists in the first network namespace only. */
+function missingNetlink(): string | undefined {
+  const { stdout } = spawnSync('genl', ['ctrl', 'list'], {
+    env: { ...process.env, PATH: fullPath() },
+    encoding: 'utf8',
+  });
+  if (/Name: nbd$/m.test(stdout ?? '')) return undefined;
+  return "the NBD driver's netlink family is not to be seen from this network namespace";
 }
 
 function hasCapability(bit: number): boolean {

@@ -38,6 +38,7 @@ import { provideLabTools } from './lab-tools.mjs';
  * @property {KernelLab} lab
  * @property {number} timeoutMs from power-on to power-off; then the guest is ended and has failed
  * @property {string} [memory] as QEMU takes it, `4G` unless told
+ * @property {number} [processors] 2 unless told
  * @property {NodeJS.ProcessEnv} [env] of the program; nothing of ours is inherited but the PATH
  * @property {string} [cwd] of the program; the root of the repository unless told
  * @property {string} [folder] shared with the guest and writable there, under the same path; a
@@ -160,13 +161,23 @@ async function boot({ folder, control, consoleFile, forget }, options) {
  * @param {GuestOptions} options
  * @returns {string[]}
  */
-function machineArgv(folder, consoleFile, { lab, memory = '4G' }) {
+function machineArgv(folder, consoleFile, { lab, memory = '4G', processors = 2 }) {
   const noComma = (/** @type {string} */ path) => path.replaceAll(',', ',,');
   const files = 'security_model=none,multidevs=remap';
   return [
     ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    // Emulation only: where /dev/kvm is there, guests may still hang in it.
-    ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', memory],
+    // Emulation only: where /dev/kvm is there, guests may still hang in it. Programs that find a
+    // processor with AVX use it, which is a fifth slower in emulation.
+    [
+      '-accel',
+      'tcg,thread=multi',
+      '-cpu',
+      'Nehalem,+rdrand',
+      '-smp',
+      String(processors),
+      '-m',
+      memory,
+    ],
     ['-kernel', lab.kernel.vmlinuz, '-initrd', lab.initramfs],
     ['-append', kernelArguments.join(' ')],
     ['-serial', `file:${noComma(consoleFile)}`],

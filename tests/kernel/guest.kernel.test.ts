@@ -6,9 +6,9 @@ import { runProgram } from '../lab-program.ts';
 import { isInPrivateNetwork, openVethLab } from '../netns.ts';
 import type { VethLab } from '../netns.ts';
 import { describeRequiring } from '../requires.ts';
-import { runInTime } from './kernel-device.ts';
+import { runInTime } from './kernel-programs.ts';
 
-describeRequiring(['real-root', 'netns', 'nbd'], 'the guest', () => {
+describeRequiring(['test-guest', 'real-root', 'netns', 'nbd'], 'the guest', () => {
   let wire: VethLab | undefined;
   afterEach(async () => {
     await wire?.close();

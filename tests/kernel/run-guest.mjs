@@ -35,9 +35,18 @@ must(['ip', 'link', 'set', 'lo', 'up']);
 if (existsSync('/run/udev/control')) must(['udevadm', 'settle', '--timeout=120']);
 
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
-const reporters = ['--reporter=default', '--reporter=./scripts/vitest-results.mjs'];
+const reporters = [
+  '--reporter=default',
+  '--reporter=./scripts/kernel-lab/case-lines.mjs',
+  '--reporter=./scripts/vitest-results.mjs',
+];
 process.exitCode = run(
   [vitest, 'run', '--project=kernel', ...reporters, ...process.argv.slice(2)],
   // What a test needs is here, or the laboratory is broken: nothing is skipped.
-  { ...process.env, OXMEM_REQUIRE: 'all', OXMEM_NETNS: readlinkSync('/proc/self/ns/net') },
+  {
+    ...process.env,
+    OXMEM_REQUIRE: 'all,addon,nbd',
+    OXMEM_NETNS: readlinkSync('/proc/self/ns/net'),
+    OXMEM_GUEST: '1',
+  },
 );

@@ -51,6 +51,20 @@ describe('DISC', () => {
     expect(served.link.closeReason).toBe('disconnected');
     expectReleased(served);
   });
+
+  it('is told while requests are open, also when the client does not wait for them', () => {
+    const served = serve({ holding: true });
+    served.link.client.read(0, 4096);
+    served.link.client.disconnect();
+    served.link.run();
+    expect(served.link.disconnectCalls).toBe(1);
+    expect(served.link.closeReason).toBeUndefined();
+    served.link.connection.abort('EPIPE');
+    expect(served.link.closeReason).toBe('hostAborted');
+    served.backend.completeAll();
+    expect(served.link.disconnectCalls).toBe(1);
+    expectReleased(served);
+  });
 });
 
 describe('the end of the input without DISC', () => {

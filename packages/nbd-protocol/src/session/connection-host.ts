@@ -55,6 +55,11 @@ export interface ConnectionHost {
    */
   onInputWanted(): void;
   /**
+   * The client has said DISC. `onClose` follows when its open requests are answered; a client that
+   * does not wait for that ends the stream before.
+   */
+  onDisconnect?(): void;
+  /**
    * The byte stream is over; close the socket. Nothing more will be sent or taken.
    *
    * @param text  one sentence for the log; harmless characters only

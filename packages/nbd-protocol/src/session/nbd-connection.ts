@@ -280,6 +280,7 @@ export class NbdConnection implements TransmissionOwner {
       this.endReason = 'disconnected';
       this.endText = 'the client disconnected';
       this.move('endBegan');
+      this.host.onDisconnect?.();
     }
   }
 

@@ -30,6 +30,7 @@ export class MemoryLink implements ConnectionHost {
   /** Calls of `onOutput` and `onInputWanted`. */
   outputCalls = 0;
   inputWantedCalls = 0;
+  disconnectCalls = 0;
   /** Everything that the server has sent. */
   readonly serverBytes: Uint8Array[] = [];
   private readonly windows: OutputWindow[];
@@ -53,6 +54,11 @@ export class MemoryLink implements ConnectionHost {
   onInputWanted(): void {
     this.inputWantedCalls++;
     this.resumeWanted = true;
+  }
+
+  onDisconnect(): void {
+    if (this.closeReason !== undefined) throw new Error('a connection that is closed says nothing');
+    this.disconnectCalls++;
   }
 
   onClose(reason: CloseReason, text: string): void {

@@ -1,0 +1,96 @@
+/**
+ * Runs the commands of README.md that need a kernel with NBD, as they stand there, in their order.
+ * The only changes: no sudo (the test is root), the memory node is the README's own virtual cable,
+ * and files lie in a folder of the test.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LabProgram, runProgram } from '../lab-program.ts';
+import { commandsOf, namedBlock } from '../readme-blocks.ts';
+import { describeRequiring } from '../requires.ts';
+import { deviceNeeds } from './device-lab.ts';
+import { PATIENCE_MS } from './kernel-programs.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+describeRequiring(
+  [...deviceNeeds, 'command:lsblk', 'command:fdisk', 'command:mkfs.ext4', 'command:mkswap'],
+  'the commands of README.md on a kernel device',
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'readme-oxmem-'));
+    const running: LabProgram[] = [];
+    const adapt = (command: string): string =>
+      command
+        .replaceAll('sudo ', '')
+        .replaceAll('node_modules/.bin/', `${root}/node_modules/.bin/`)
+        .replaceAll('/mnt/oxmem', `${folder}/mounted`)
+        .replaceAll('enp179s0f0np0', 'ox0')
+        .replaceAll('04:3f:72:dd:0b:05', '02:00:00:00:00:01');
+    const start = (command: string): LabProgram => {
+      const program = new LabProgram(['bash', '-c', `exec ${adapt(command)}`], { cwd: folder });
+      running.push(program);
+      return program;
+    };
+    const run = async (command: string): Promise<string> => {
+      const argv = ['bash', '-c', adapt(command)];
+      const result = await runProgram(argv, { cwd: folder, timeoutMs: PATIENCE_MS });
+      expect(result, command).toMatchObject({ code: 0 });
+      return result.stdout;
+    };
+    const runBlock = async (name: string): Promise<string> => {
+      let output = '';
+      for (const command of commandsOf(namedBlock('README.md', name))) output += await run(command);
+      return output;
+    };
+
+    beforeAll(async () => {
+      const endpoint = commandsOf(namedBlock('README.md', 'endpoint'));
+      for (const command of endpoint.slice(0, -1)) await run(command);
+      await start(endpoint.at(-1) ?? '').waitFor('stdout', /^ready: endpoint/m, PATIENCE_MS);
+      const [modprobe = '', driver = '', ...rest] = commandsOf(
+        namedBlock('README.md', 'kernel-driver'),
+      );
+      expect(rest).toEqual([]);
+      await run(modprobe);
+      await start(driver).waitFor('stdout', /^ready: \/dev\/nbd0 8589934592 bytes/m, PATIENCE_MS);
+    });
+    afterAll(async () => {
+      for (const program of running.toReversed()) await program.stop('SIGTERM');
+      await run('ip link del ox0');
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    it('the quick start makes a filesystem, mounts it, writes and reads a file', async () => {
+      expect(await runBlock('kernel-filesystem')).toContain('Hello OmniXtend\nHello OmniXtend\n');
+    });
+
+    it('the device can be looked at', async () => {
+      const output = await runBlock('kernel-status');
+      expect(output).toMatch(/^nbd0 .* 8G /m);
+      expect(output).toContain('8589934592\n');
+      expect(output).toContain('02:00:00:00:00:01');
+    });
+
+    it('the device can be read and written directly', async () => {
+      await runBlock('kernel-dd');
+      expect(existsSync(join(folder, 'testdat_4k.dat'))).toBe(true);
+    });
+
+    it('the device can be swap space', async () => {
+      await runBlock('kernel-swap');
+    });
+
+    it('Ctrl+C detaches it', async () => {
+      const driver = running[1] as LabProgram;
+      await driver.stop('SIGINT');
+      expect(driver.end).toEqual({ code: 0, signal: null });
+      expect(existsSync('/sys/block/nbd0/pid')).toBe(false);
+    });
+
+    it('the doctor finds nothing wrong', async () => {
+      expect(await runBlock('kernel-doctor')).not.toMatch(/^fail/m);
+    });
+  },
+);
