@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from '@oxmem/nbd-protocol';
 import { Prng } from '@oxmem/tloe-protocol/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram } from './lab-program.ts';
 import { NbdSocketClient } from './nbd-socket-client.ts';
 import { OxmemLab } from './oxmem-lab.ts';
 import type { LabDriver } from './oxmem-lab.ts';
@@ -111,16 +112,21 @@ describeRequiring(['netns', 'raw-socket'], 'the memory behind an export', () => 
     }
   });
 
-  it('denies what the endpoint does not have, and serves the rest', async () => {
+  it.each([
+    ['begins before', '0x800', '1M', 'at 0x800 '],
+    ['ends after', '0x1000', '2M', 'at 0x200ff8 '],
+  ])('says at the start that the range %s the memory', async (_, base, size, place) => {
     lab = await OxmemLab.open();
     await lab.startEndpoint('1M', ['--base=0x1000']);
-    const driver = await lab.startDriver({ size: '2M', args: ['--base=0x1000'] });
-    const client = await NbdSocketClient.open(driver.socketPath);
-    expect((await client.request(Command.READ, 2 ** 20, 4096)).error).not.toBe(0);
-    expect((await client.request(Command.READ, 2 ** 20 - 512, 1024)).error).not.toBe(0);
-    await client.write(2 ** 20 - 512, Buffer.alloc(512, 0x3c));
-    expect(await client.read(2 ** 20 - 512, 512)).toEqual(Buffer.alloc(512, 0x3c));
-    await client.disconnect();
+    const result = await runProgram([
+      ...lab.driverArgv(0, size),
+      `--base=${base}`,
+      `--listen=unix:${lab.path('s')}`,
+    ]);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('the memory endpoint refused the access');
+    expect(result.stderr).toContain(place);
+    expect(result.stdout).not.toContain('ready');
   });
 
   for (const order of ['raw', 'spec'] as const) {

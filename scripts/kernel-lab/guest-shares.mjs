@@ -17,15 +17,25 @@
 const plan = [
   { files: files('filesystems') },
   { files: files('quick-start', 'swap') },
+  { files: files('stopping') },
+  { files: files('takeover') },
   { files: files('volumes') },
+  { files: files('standstill') },
   { files: files('mirror') },
+  { files: files('bad-input', 'service-user') },
+  { files: files('commands') },
   { files: files('many-devices', 'nbd-client', 'guest') },
-  { files: ['packages/nbd-kernel/test/device.kernel.test.ts', ...files('lossy-wire')] },
+  { files: [...packageFiles('device', 'cycles'), ...files('lossy-wire')] },
 ];
 
 /** @param {string[]} names */
 function files(...names) {
   return names.map((name) => `tests/kernel/${name}.kernel.test.ts`);
+}
+
+/** @param {string[]} names */
+function packageFiles(...names) {
+  return names.map((name) => `packages/nbd-kernel/test/${name}.kernel.test.ts`);
 }
 
 /**

@@ -151,8 +151,14 @@ describeRequiring([...deviceNeeds, 'command:nbdkit'], 'a driver that cannot serv
 function asNobody(capabilities: readonly string[]): string[] {
   const list = ['-all', ...capabilities.map((name) => `+${name}`)].join(',');
   return [
-    ...['setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', '--no-new-privs'],
-    ...[`--inh-caps=${list}`, `--ambient-caps=${list}`, `--bounding-set=${list}`],
+    'setpriv',
+    `--reuid=${USER}`,
+    `--regid=${USER}`,
+    '--clear-groups',
+    '--no-new-privs',
+    `--inh-caps=${list}`,
+    `--ambient-caps=${list}`,
+    `--bounding-set=${list}`,
   ];
 }
 

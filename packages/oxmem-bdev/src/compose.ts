@@ -26,7 +26,7 @@ import { reissuePolicy } from './endpoint/reissue.ts';
 import { openRawTransport } from './endpoint/raw-transport.ts';
 import { DriverError, systemCode } from './errors.ts';
 import { deviceFailure } from './kernel/device-failure.ts';
-import { KernelFrontEnd, checkDevices, type ShownDevice } from './kernel/kernel-front-end.ts';
+import { KernelFrontEnd, type ShownDevice } from './kernel/kernel-front-end.ts';
 import type { Logger } from './observe/logger.ts';
 import { RequestFailureLog } from './observe/request-failure-log.ts';
 import { ConnectionWatch } from './runtime/connection-watch.ts';
@@ -80,12 +80,12 @@ export interface Driver {
  *     KernelFrontEnd or ExportFrontEnd → RemoteBlockDevice → MemorySlice → RemoteMemory
  *                                                  → (CapturingTransport →) RawSocket
  *
- * @throws DriverError when the kernel device is somebody's, or the interface, the raw socket or the
- *         capture file cannot be had; nothing is left open then
+ * @throws DriverError when the interface, the raw socket or the capture file cannot be had; nothing is
+ *         left open then
  */
 export async function composeDriver(options: Options, ports: DriverPorts): Promise<Driver> {
   const { clock, logger } = ports;
-  const machine = options.listen === undefined ? kernelMachine(options, ports) : undefined;
+  const machine = options.listen === undefined ? kernelMachine(ports) : undefined;
   const socket = openRawTransport(options, ports.binding);
   let capture: PcapFile | undefined;
   try {
@@ -114,12 +114,10 @@ export async function composeDriver(options: Options, ports: DriverPorts): Promi
   return { socket, memory, watch, devices, frontEnd, capture, service, wasReady: false };
 }
 
-/** The kernel's NBD driver, after a look at whether it could give us the devices. */
-function kernelMachine(options: Options, ports: DriverPorts): NbdMachine {
+/** The kernel's NBD driver. */
+function kernelMachine(ports: DriverPorts): NbdMachine {
   try {
-    const machine = ports.machine ?? thisMachine();
-    checkDevices(options, machine);
-    return machine;
+    return ports.machine ?? thisMachine();
   } catch (thrown) {
     throw deviceFailure(thrown);
   }

@@ -1,8 +1,9 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { writeRecord } from '../src/kernel/device-record.ts';
+import { witnessPath } from '../src/witness/witness-file.ts';
 import { CommandRig } from './command-rig.ts';
 
 const DRIVER = 700;
@@ -89,7 +90,7 @@ describe('oxmem-bdev detach', () => {
     /** The kernel is stuck in a send to a server that reads nothing, until that is dead. */
     function makeStuck(): () => void {
       const { binding } = rig.kernel;
-      const disconnect = binding.netlinkDisconnect;
+      const disconnect = binding.netlinkDisconnect.bind(binding);
       let free = (): void => {};
       const isFree = new Promise<void>((resolve) => (free = resolve));
       Object.assign(binding, {
@@ -206,6 +207,7 @@ describe('oxmem-bdev detach', () => {
   describe('of a device whose driver has died', () => {
     it('disconnects it, and removes what the driver left', async () => {
       rig.attach(0, DRIVER);
+      writeFileSync(witnessPath('/dev/nbd0', rig.folder), '');
       expect(await rig.run('detach', '/dev/nbd0')).toBe(0);
       expect(rig.printed).toEqual(['detached /dev/nbd0']);
       expect(rig.kernel.device(0).pid).toBeUndefined();

@@ -123,7 +123,8 @@ export function processStartTime(
   return isDead || !Number.isSafeInteger(startTime) ? undefined : startTime;
 }
 
-function recordPath(device: string, folder: string): string {
+/** Where the record of a device, "/dev/nbd0", is. */
+export function recordPath(device: string, folder: string): string {
   const index = deviceIndex(device);
   if (index === undefined) throw new RangeError(`${device} is not an NBD device`);
   return join(folder, `nbd${index}.json`);

@@ -1,15 +1,15 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 
-import { deviceIndex, type FileReader } from '@oxmem/nbd-kernel';
+import type { FileReader } from '@oxmem/nbd-kernel';
 
 import { systemCode } from '../errors.ts';
 import type { LeftoverFiles } from '../runtime/leftover-files.ts';
 import type { ContentWitness, Sample } from '../witness/content-witness.ts';
-import { WitnessFile, readWitnessFile } from '../witness/witness-file.ts';
+import { WitnessFile, readWitnessFile, witnessPath } from '../witness/witness-file.ts';
 import {
   processStartTime,
   readRecord,
+  recordPath,
   removeRecord,
   writeRecord,
   type DeviceRecord,
@@ -68,12 +68,17 @@ export class DeviceTraces {
     const startTime = processStartTime(process.pid, files) ?? 0;
     const record = { ...about, pid: process.pid, startTime, device: this.#path };
     const problem = writeRecord(record, this.#folder);
-    if (problem === undefined) this.#record = record;
-    return problem;
+    if (problem !== undefined) return problem;
+    this.#record = record;
+    this.#leftovers.add(this.#recordFile);
+    return undefined;
   }
 
   remove(): void {
-    if (this.#record !== undefined) removeRecord(this.#record, this.#folder);
+    if (this.#record !== undefined) {
+      removeRecord(this.#record, this.#folder);
+      this.#leftovers.forget(this.#recordFile);
+    }
     if (this.#witnessPath === undefined) return;
     this.#leftovers.remove(this.#witnessPath);
   }
@@ -87,10 +92,15 @@ export class DeviceTraces {
 
   /** Leaves them to a successor. */
   leave(): void {
+    this.#leftovers.forget(this.#recordFile);
     if (this.#witnessPath !== undefined) this.#leftovers.forget(this.#witnessPath);
   }
 
+  get #recordFile(): string {
+    return recordPath(this.#path, this.#folder);
+  }
+
   get #witnessFile(): string {
-    return join(this.#folder, `nbd${deviceIndex(this.#path)}.witness`);
+    return witnessPath(this.#path, this.#folder);
   }
 }

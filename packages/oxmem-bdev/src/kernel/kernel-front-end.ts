@@ -82,6 +82,7 @@ export class KernelFrontEnd implements FrontEnd {
 
   async start(): Promise<readonly ReadyPlace[]> {
     try {
+      checkDevices(this.#options, this.#ports.machine);
       const orphans = this.#options.takeover ? this.#orphans() : new Set<Place>();
       const known = await this.#proveAll(orphans);
       for (const place of this.#places) {
@@ -113,7 +114,12 @@ export class KernelFrontEnd implements FrontEnd {
 
   async stop(graceMicros: Micros): Promise<void> {
     const millis = graceMicros / 1000;
-    const times = { flushMillis: millis, drainMillis: Math.max(millis, LEAST_DRAIN_MILLIS) };
+    const times = {
+      flushMillis: millis,
+      drainMillis: Math.max(millis, LEAST_DRAIN_MILLIS),
+      // In a hurry nobody waits for those who have it open: the endpoint is still to be told.
+      ...(millis === 0 && { releaseMillis: HURRIED_RELEASE_MILLIS }),
+    };
     await Promise.all(
       this.#places.map(async ({ kernel, traces }) => {
         const result = await kernel.detach(times);
@@ -236,11 +242,11 @@ export class KernelFrontEnd implements FrontEnd {
 }
 
 /**
- * Looks whether the kernel could give us the devices, before anything is opened or changed.
+ * Looks whether the kernel could give us all the devices, before the first one is touched.
  *
  * @throws NbdDeviceError
  */
-export function checkDevices(options: Options, machine: NbdMachine): void {
+function checkDevices(options: Options, machine: NbdMachine): void {
   const { attach, takeover, num } = options;
   for (let index = 0; index < num; index++) {
     const device = devicePathOf(options, index);
@@ -249,3 +255,4 @@ export function checkDevices(options: Options, machine: NbdMachine): void {
 }
 
 const LEAST_DRAIN_MILLIS = 200;
+const HURRIED_RELEASE_MILLIS = 500;

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 import { SAMPLES, type Sample, type SampleStore } from './content-witness.ts';
 
@@ -45,6 +46,24 @@ export class WitnessFile implements SampleStore {
 
   #write(slot: number): void {
     writeSync(this.#file, this.#slot, 0, SLOT_BYTES, HEAD_BYTES + slot * SLOT_BYTES);
+  }
+}
+
+/**
+ * Where the samples of a device are.
+ *
+ * @param device  path of the node, "/dev/nbd0"
+ */
+export function witnessPath(device: string, folder: string): string {
+  return join(folder, `${basename(device)}.witness`);
+}
+
+/** Removes the samples that a process has left behind, as far as the system lets us. */
+export function removeWitnessFile(device: string, folder: string): void {
+  try {
+    rmSync(witnessPath(device, folder), { force: true });
+  } catch {
+    // It does no harm: whoever serves the device next makes it anew.
   }
 }
 

@@ -23,6 +23,7 @@ import {
   type DeviceRecord,
 } from '../../kernel/device-record.ts';
 import { serverOf } from '../../kernel/device-server.ts';
+import { removeWitnessFile } from '../../witness/witness-file.ts';
 import type { DetachPorts } from '../command-ports.ts';
 import type { DetachOptions } from './options.ts';
 import { describeOpeners, planDetach, remedyFor, type DetachFacts, type Sibling } from './plan.ts';
@@ -197,6 +198,7 @@ class Detachment {
     if (record === undefined || isServerAlive(record, this.#machine.files)) return;
     // Where we may not remove it, it does no harm: nobody believes it.
     removeRecord(record, recordFolder);
+    removeWitnessFile(record.device, recordFolder);
   }
 
   #patience(limitMillis: number, aim: string): Patience {
