@@ -23,7 +23,8 @@ const plan = [
   { files: files('standstill') },
   { files: files('mirror') },
   { files: files('bad-input', 'service-user') },
-  { files: files('commands') },
+  { files: files('commands', 'detach-by-force') },
+  { files: files('readme', 'demo') },
   { files: files('many-devices', 'nbd-client', 'guest') },
   { files: [...packageFiles('device', 'cycles'), ...files('lossy-wire')] },
 ];
