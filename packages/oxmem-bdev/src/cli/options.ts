@@ -161,7 +161,7 @@ export const OPTION_RULES: OptionRules = {
     flag: '--restart-wait=TIME',
     group: 'Device',
     help: 'I/O waits so long for a new driver (default 30s)',
-    expected: 'a duration from 0 to 1h in whole seconds, for example 30s',
+    expected: 'a duration from 0 to 60m in whole seconds, for example 30s',
     parse: (text) => wholeSeconds(atMost(3_600 * SECOND, parseDuration(text))),
     fallback: 30 * SECOND,
   },

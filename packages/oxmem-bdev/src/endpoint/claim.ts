@@ -24,8 +24,8 @@ export async function claimEndpoint(options: Pick<Options, 'netdev' | 'mac'>): P
     throw new DriverError(
       'ERR_OXMEM_ENDPOINT_TAKEN',
       `Another oxmem-bdev talks to ${mac} through ${netdev} already: stop it first ` +
-        '(`oxmem-bdev status` shows it), or use another interface; for several devices on one ' +
-        'endpoint use --num.',
+        '(`oxmem-bdev status` shows those with devices), or use another interface; for several ' +
+        'devices on one endpoint use --num.',
       thrown,
     );
   }
