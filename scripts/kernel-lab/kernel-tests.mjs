@@ -27,7 +27,7 @@ import { runInGuest } from './guest.mjs';
  */
 
 /** Variables that reach the tests; everything else of ours stays outside. */
-const passedOn = ['PATH', 'OXMEM_NAME_PATTERN'];
+const passedOn = ['PATH', 'OXMEM_NAME_PATTERN', 'OXMEM_ALL_MEMORY'];
 /** One guest, from power-on to power-off: far above what it needs, for booting and for each file. */
 const bootLimitMs = 4 * 60_000;
 const fileLimitMs = 6 * 60_000;
