@@ -18,6 +18,7 @@ import type { EndpointListener } from './endpoint-events.ts';
 import { Endpoint } from './endpoint.ts';
 import { DeniedRequests } from './faults/denied-requests.ts';
 import type { RequestFaults } from './connection.ts';
+import type { FaultControl } from './faults/fault-control.ts';
 import { hasFrameFaults, type FaultSettings } from './faults/fault-settings.ts';
 import { FaultyTransport } from './faults/faulty-transport.ts';
 import { parseFaultSpecs } from './faults/parse-fault-spec.ts';
@@ -54,6 +55,8 @@ export interface EndpointOptions {
   readonly alignment?: 'deny' | 'allow';
   /** What goes wrong, in the words of `FAULT_SYNTAX`: `['rx:loss=1%', 'deny=0.1%']`. */
   readonly faults?: readonly string[];
+  /** Changes faults later, whatever `faults` says. Frames then go through one copy more. */
+  readonly faultControl?: FaultControl;
   /** Where the chances of `faults` begin: the same seed gives the same faults. Default 1. */
   readonly seed?: number;
   /** Habits of the initiators. Default: each is recognised by its opening. */
@@ -139,15 +142,26 @@ function composeParts(options: EndpointOptions, ports: EndpointPorts): ComposedP
   const faults = parsedFaults(options.faults ?? []);
   const { rx, tx, denyChance, spoilChance } = faults;
   const prng = new Prng(options.seed ?? 1);
-  const isFaulty = hasFrameFaults(rx) || hasFrameFaults(tx);
+  const { faultControl } = options;
+  // What makes no faults, and never will, is not in the way.
+  const isChanging = faultControl !== undefined;
+  const isFaulty = isChanging || hasFrameFaults(rx) || hasFrameFaults(tx);
+  const faulty = isFaulty
+    ? new FaultyTransport(ports.transport, ports.clock, { faults, prng })
+    : undefined;
   const memory = options.memory ?? new SparseMemory(options.sizeBytes);
+  const spoilt = new SpoiltMemory(memory, spoilChance, prng.fork('spoil'));
+  const denied = new DeniedRequests(denyChance, prng.fork('deny'));
+  faultControl?.add((changed) => {
+    faulty?.setFaults(changed);
+    spoilt.chance = changed.spoilChance;
+    denied.chance = changed.denyChance;
+  });
   return {
     prng,
-    transport: isFaulty
-      ? new FaultyTransport(ports.transport, ports.clock, { faults, prng })
-      : ports.transport,
-    memory: spoilChance > 0 ? new SpoiltMemory(memory, spoilChance, prng.fork('spoil')) : memory,
-    requestFaults: denyChance > 0 ? new DeniedRequests(denyChance, prng.fork('deny')) : undefined,
+    transport: faulty ?? ports.transport,
+    memory: isChanging || spoilChance > 0 ? spoilt : memory,
+    requestFaults: isChanging || denyChance > 0 ? denied : undefined,
   };
 }
 

@@ -63,5 +63,6 @@ export {
   type FrameFaults,
   type StallFault,
 } from './faults/fault-settings.ts';
+export { FaultControl } from './faults/fault-control.ts';
 export { FaultyTransport } from './faults/faulty-transport.ts';
 export type { FaultCounts } from './faults/faulty-direction.ts';

@@ -23,7 +23,7 @@ export const MAX_FRAMES_UNDER_WAY = 4096;
  */
 export class FaultyDirection {
   readonly #wire: NetworkSimulator;
-  readonly #faults: FrameFaults;
+  #faults: FrameFaults;
   readonly #prng: Prng;
   #stalledUntil: Micros = -Infinity;
   #stalls = 0;
@@ -48,6 +48,13 @@ export class FaultyDirection {
       overflowed: this.#overflowed,
       stalls: this.#stalls,
     };
+  }
+
+  /** What happens to frames that go in from now on; a stall ends. */
+  setFaults(faults: FrameFaults): void {
+    this.#faults = faults;
+    this.#wire.setFaults(0, faults.wire);
+    this.#stalledUntil = -Infinity;
   }
 
   /** A frame goes in; it is copied. */

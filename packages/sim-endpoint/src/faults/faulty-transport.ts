@@ -62,6 +62,13 @@ export class FaultyTransport implements FrameTransport {
     return { rx: this.#rx.counts, tx: this.#tx.counts };
   }
 
+  /** What happens to frames from now on. */
+  setFaults(faults: FaultSettings): void {
+    this.#rx.setFaults(faults.rx);
+    this.#tx.setFaults(faults.tx);
+    if (this.#handlers !== undefined) this.#arm();
+  }
+
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers;
     this.#inner.start({

@@ -3,14 +3,14 @@ import type { Prng } from '@oxmem/tloe-protocol/testing';
 
 /** Says by chance that what it holds is damaged, as memory with error detection would. */
 export class SpoiltMemory implements MemoryBackend {
+  /** Per read, 0 .. 1. */
+  chance: number;
   readonly #inner: MemoryBackend;
-  readonly #chance: number;
   readonly #prng: Prng;
 
-  /** @param chance  per read, 0 .. 1 */
   constructor(inner: MemoryBackend, chance: number, prng: Prng) {
     this.#inner = inner;
-    this.#chance = chance;
+    this.chance = chance;
     this.#prng = prng;
   }
 
@@ -27,6 +27,6 @@ export class SpoiltMemory implements MemoryBackend {
   }
 
   isDamaged(): boolean {
-    return this.#prng.chance(this.#chance);
+    return this.#prng.chance(this.chance);
   }
 }
