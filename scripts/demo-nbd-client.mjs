@@ -248,6 +248,8 @@ export class DemoNbdClient {
     this.#failure ??= error;
     for (const { reject } of this.#pending.values()) reject(this.#failure);
     this.#pending.clear();
+    this.#current?.reject(this.#failure);
+    this.#current = undefined;
     this.#onBytes();
   }
 }
