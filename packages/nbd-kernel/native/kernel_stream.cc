@@ -1,5 +1,6 @@
 #include "kernel_stream.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -25,6 +26,16 @@ bool KernelStream::Open(int buffer_bytes, SystemError* error) {
   kernels_ = OwnedFd(ends[1]);
   SetSendBuffer(ends[0], buffer_bytes);
   SetSendBuffer(ends[1], buffer_bytes);
+  return true;
+}
+
+bool KernelStream::Adopt(int socket, SystemError* error) {
+  const int duplicate = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  if (duplicate < 0) {
+    *error = {"fcntl", errno};
+    return false;
+  }
+  ours_ = OwnedFd(duplicate);
   return true;
 }
 

@@ -11,13 +11,15 @@
 
 namespace nbd_kernel {
 
-// Both ends of the byte stream between the kernel's NBD client and us. It knows neither Node-API
-// nor an event loop.
+// The byte stream between an NBD client and us: both ends of a new pair, one of them for the kernel's
+// client, or our end of a socket that was there. It knows neither Node-API nor an event loop.
 class KernelStream {
  public:
   // Makes a socketpair whose ends may hold `buffer_bytes` to send each. The kernel caps that at
   // net.core.wmem_max unless the process has CAP_NET_ADMIN.
   bool Open(int buffer_bytes, SystemError* error);
+  // Takes a duplicate of a connected stream socket, which the caller may close afterwards.
+  bool Adopt(int socket, SystemError* error);
   // Idempotent; the kernel's driver sees the end of the stream.
   void Close();
 

@@ -38,7 +38,10 @@ StreamWrap::StreamWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   counters_ = reinterpret_cast<StreamCounters*>(counters.Data());
 
   SystemError error;
-  if (!stream_.Open(given.Get("bufferBytes").ToNumber().Int32Value(), &error)) {
+  const Napi::Value socket = given.Get("socket");
+  is_adopted_ = socket.IsNumber();
+  if (!(is_adopted_ ? stream_.Adopt(socket.ToNumber().Int32Value(), &error)
+                    : stream_.Open(given.Get("bufferBytes").ToNumber().Int32Value(), &error))) {
     MakeSystemError(env, error).ThrowAsJavaScriptException();
     return;
   }
@@ -148,7 +151,7 @@ void StreamWrap::UpdatePoll() {
     loop_->Poll(false, false);
   } else {
     // A dead stream is writable, too: that is how its death is told outside of Send.
-    loop_->Poll(!is_paused_, is_blocked_ || send_error_ != 0);
+    loop_->Poll(!is_paused_ && !has_input_ended_, is_blocked_ || send_error_ != 0);
   }
 }
 
@@ -159,14 +162,13 @@ bool StreamWrap::ReadSome() {
   // A handler may close the stream; this handle keeps the object until we are through.
   [[maybe_unused]] const Napi::Object self = Value();
   for (int i = 0; i < kReceivesPerTurn; i++) {
-    if (!stream_.is_open() || has_ended_ || is_paused_) return false;
+    if (!stream_.is_open() || has_ended_ || has_input_ended_ || is_paused_) return false;
     const ssize_t length = stream_.Receive(slab_, slab_bytes_);
     if (length == -EAGAIN) return false;
     counters_->receive_calls++;
-    if (length <= 0) {
-      End(static_cast<int>(-length));
-      return false;
-    }
+    if (length == 0) EndInput();
+    if (length < 0) End(static_cast<int>(-length));
+    if (length <= 0) return false;
     counters_->bytes_received += static_cast<double>(length);
     Call(on_receive_, {Napi::Number::New(Env(), static_cast<double>(length))});
     if (static_cast<size_t>(length) < slab_bytes_) return false;
@@ -187,6 +189,16 @@ void StreamWrap::OnWritable() {
   is_blocked_ = false;
   UpdatePoll();
   Call(on_writable_, {});
+}
+
+void StreamWrap::EndInput() {
+  if (!is_adopted_) {
+    End(0);
+    return;
+  }
+  has_input_ended_ = true;
+  UpdatePoll();
+  Call(on_end_, {Napi::Number::New(Env(), 0)});
 }
 
 void StreamWrap::End(int number) {

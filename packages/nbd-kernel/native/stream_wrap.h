@@ -48,6 +48,8 @@ class StreamWrap final : public Napi::ObjectWrap<StreamWrap>, private PollListen
   // Delivers what has come, one turn's worth at most; returns whether there may be more.
   bool ReadSome();
   void UpdatePoll();
+  // The other end sends nothing more.
+  void EndInput();
   void End(int number);
   void Release();
   void Call(const Napi::FunctionReference& callback, std::initializer_list<napi_value> arguments);
@@ -62,6 +64,9 @@ class StreamWrap final : public Napi::ObjectWrap<StreamWrap>, private PollListen
   bool is_started_ = false;
   bool is_paused_ = false;
   bool is_blocked_ = false;
+  // A socket's client may have said all and still listen.
+  bool is_adopted_ = false;
+  bool has_input_ended_ = false;
   bool has_ended_ = false;
   // errno of a send that found the stream dead; told from the event loop.
   int send_error_ = 0;

@@ -2,6 +2,7 @@ import { attachByIoctl, attachByNetlink } from './attachment.ts';
 import type { Attachment, AttachTerms } from './attachment.ts';
 import { RETRY_DELAYS_MILLIS, chooseWay, stepAfter } from './attach-strategy.ts';
 import type { AttachRequest, AttachWay } from './attach-strategy.ts';
+import type { ByteStreamOptions } from './byte-stream.ts';
 import { pause } from './device-clock.ts';
 import {
   deviceFacts,
@@ -25,7 +26,6 @@ import {
   notNbdError,
 } from './errors.ts';
 import { KernelStream } from './kernel-stream.ts';
-import type { KernelStreamOptions } from './kernel-stream.ts';
 import { NbdDevice } from './nbd-device.ts';
 import { thisMachine } from './nbd-machine.ts';
 import type { NbdMachine } from './nbd-machine.ts';
@@ -53,7 +53,7 @@ export interface AttachOptions {
   readonly backendIdentifier?: string | undefined;
   /** Connections, 1 to 16; more than one needs the flag CAN_MULTI_CONN. Default 1. */
   readonly connections?: number | undefined;
-  readonly stream?: KernelStreamOptions | undefined;
+  readonly stream?: ByteStreamOptions | undefined;
   /** Netlink: give new streams to a device that has lost its server. */
   readonly isTakeOver?: boolean | undefined;
   /** Gives the attachment up. */

@@ -4,9 +4,17 @@
  *
  * Knows nothing of NBD requests and nothing of what is behind them: bytes go to whoever starts a
  * `KernelStream`. `attachDevice` is the way in; the `./mock` entry has a kernel without a kernel.
+ * `openSocketStream` does the same for clients that are not the kernel.
  */
 export { attachDevice, checkAttachable } from './attach-device.ts';
 export type { AttachOptions } from './attach-device.ts';
+export { ByteStream } from './byte-stream.ts';
+export type {
+  ByteStreamCounters,
+  ByteStreamHandlers,
+  ByteStreamOptions,
+  SendWindow,
+} from './byte-stream.ts';
 export { CHOICE_TABLE, FAILURE_TABLE, RETRY_DELAYS_MILLIS } from './attach-strategy.ts';
 export type { AttachRequest, AttachWay } from './attach-strategy.ts';
 export { detachDevice, findDevice } from './detach-device.ts';
@@ -34,12 +42,6 @@ export type { NbdErrorCode, NbdErrorDetails } from './errors.ts';
 export { machineFiles } from './file-reader.ts';
 export type { FileReader } from './file-reader.ts';
 export { KernelStream } from './kernel-stream.ts';
-export type {
-  KernelStreamCounters,
-  KernelStreamHandlers,
-  KernelStreamOptions,
-  SendWindow,
-} from './kernel-stream.ts';
 export { ClientFlag, MAX_WINDOWS } from './native-binding.ts';
 export type {
   DeviceStatus,
@@ -58,3 +60,4 @@ export { NbdDevice } from './nbd-device.ts';
 export type { DetachResult, DetachTimes } from './nbd-device.ts';
 export { thisMachine, thisProcess } from './nbd-machine.ts';
 export type { NbdMachine } from './nbd-machine.ts';
+export { openSocketStream } from './socket-stream.ts';

@@ -40,7 +40,7 @@ export interface NativeBinding {
    */
   openDevice(path: string): NativeDevice;
   /**
-   * Makes the byte stream between the kernel and us.
+   * Makes the byte stream between the kernel and us, or over a socket that is there.
    *
    * @throws NativeError
    */
@@ -138,8 +138,13 @@ export interface NativeDevice {
 
 /** What `createStream` needs. The binding keeps both arrays until the stream is closed. */
 export interface NativeStreamOptions {
-  /** SO_SNDBUF of both ends, in bytes. */
+  /** SO_SNDBUF of both ends, in bytes. Of no use with `socket`. */
   readonly bufferBytes: number;
+  /**
+   * Descriptor of a connected stream socket, which is duplicated, instead of a new pair. There is no
+   * end for the kernel then, and the stream does not end with its input: see `start`.
+   */
+  readonly socket?: number | undefined;
   /** Received bytes are put at its start. */
   readonly slab: Uint8Array;
   /** One number per name in STREAM_COUNTERS. */
@@ -148,7 +153,7 @@ export interface NativeStreamOptions {
 
 /** Our end of the byte stream. All callbacks come from the event loop, never inside a method. */
 export interface NativeStream {
-  /** The descriptor for the kernel; -1 after `closeKernelEnd`. */
+  /** The descriptor for the kernel; -1 after `closeKernelEnd`, and of a socket. */
   kernelFd(): number;
   /** To be called as soon as the kernel has it: as long as ours is open, its end goes unseen. */
   closeKernelEnd(): void;
@@ -158,7 +163,9 @@ export interface NativeStream {
    * @param onReceive   that many bytes stand in the slab; they are overwritten after the return,
    *                    unless the stream has been paused
    * @param onWritable  a send that was cut short may go on
-   * @param onEnd       the stream is over; 0 or an errno. Nothing else comes afterwards
+   * @param onEnd       the stream is over; 0 or an errno. Nothing else comes afterwards. But a
+   *                    socket whose client has said all, 0, may still be written to, `onWritable`
+   *                    comes, and `onEnd` once more, with an errno, when that fails
    */
   start(
     onReceive: (length: number) => void,

@@ -10,16 +10,23 @@ import { VirtualClock } from '@oxmem/tloe-protocol/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createLogger, type Logger } from '../src/observe/logger.ts';
-import { readChunks, readIntoBuffer } from '../src/server/byte-source.ts';
+import type { OpenClientStream } from '../src/server/client-stream.ts';
 import type { ListenAddress } from '../src/server/listen-address.ts';
 import { NbdServer, type NbdServerOptions } from '../src/server/nbd-server.ts';
+import { openClientStream } from '../src/server/open-client-stream.ts';
 import { listenError } from '../src/server/server-socket.ts';
+import { SocketClientStream } from '../src/server/socket-client-stream.ts';
 import { turns, until } from './real-turns.ts';
 import { SocketClient } from './socket-client.ts';
 
 const MEBIBYTE = 2 ** 20;
 
-describe('the NBD server', () => {
+const streams: readonly [string, OpenClientStream][] = [
+  ['the cheapest streams', openClientStream],
+  ["Node's streams", (socket) => new SocketClientStream(socket)],
+];
+
+describe.each(streams)('the NBD server with %s', (_, openStream) => {
   let folder: string;
   let clock: VirtualClock;
   let backend: MemoryBlockBackend;
@@ -47,7 +54,7 @@ describe('the NBD server', () => {
     options: Partial<NbdServerOptions> = {},
   ): Promise<{ server: NbdServer; address: ListenAddress }> {
     const exports = new ExportTable([{ name: 'oxmem', backend }]);
-    const server = new NbdServer({ exports, clock, logger, ...options });
+    const server = new NbdServer({ exports, clock, logger, openStream, ...options });
     const bound = await server.listen(address);
     cleanup.push(() => server.stop(0));
     return { server, address: bound };
@@ -323,37 +330,5 @@ describe('the NBD server', () => {
       await server.stop(SECOND);
       await until(clock, () => client.isEnded);
     });
-  });
-
-  it.each([
-    ['into its own buffer', readIntoBuffer],
-    ['in chunks', readChunks],
-  ])('reads a socket %s, and not while it is full', async (_, read) => {
-    const buffer = new Uint8Array(MEBIBYTE);
-    let total = 0;
-    let isOpen = false;
-    let socket: ReturnType<typeof read> | undefined;
-    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (accepted) => {
-      socket = read(accepted, buffer, {
-        onBytes: (length) => {
-          total += length;
-          return isOpen;
-        },
-      });
-    });
-    const path = join(folder, 'raw');
-    await new Promise<void>((resolve) => server.listen(path, resolve));
-    cleanup.push(() => new Promise((resolve) => server.close(() => resolve())));
-    const client = new SocketClient({ path });
-    cleanup.push(() => void client.socket.destroy());
-    client.socket.write(new Uint8Array(2 * MEBIBYTE));
-    await until(clock, () => total > 0);
-    const first = total;
-    await turns(50);
-    expect(total).toBe(first);
-    isOpen = true;
-    socket?.resume();
-    await until(clock, () => total === 2 * MEBIBYTE);
-    socket?.destroy();
   });
 });

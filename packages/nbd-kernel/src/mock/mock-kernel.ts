@@ -72,6 +72,7 @@ export class MockKernel {
       },
       openDevice: (path) => this.#openDevice(path),
       createStream: (options) => {
+        if (options.socket !== undefined) throw nativeError('fcntl', 'EBADF');
         const descriptor = this.#descriptors++;
         const stream = new MockStream(descriptor, options, this.#schedule);
         this.#streams.set(descriptor, stream);

@@ -1,4 +1,4 @@
-import type { KernelStream, KernelStreamHandlers } from '@oxmem/nbd-kernel';
+import type { ByteStreamHandlers, KernelStream } from '@oxmem/nbd-kernel';
 import {
   NbdConnection,
   createOutputWindows,
@@ -24,7 +24,7 @@ export interface KernelConnectionEnd {
  * slab, and the kernel is not read. What the session asks for from inside a callback happens at the
  * end of the event, so the answers that one batch of frames brings leave together.
  */
-export class KernelConnection implements ConnectionHost, KernelStreamHandlers {
+export class KernelConnection implements ConnectionHost, ByteStreamHandlers {
   /** Settled when the stream is over and no request of it is with the device any more. */
   readonly released: Promise<KernelConnectionEnd>;
   /** Called when the kernel has said goodbye, before the stream is over. */

@@ -10,7 +10,9 @@ import { MILLISECOND, type Clock, type Micros } from '@oxmem/tloe-protocol';
 
 import type { Logger } from '../observe/logger.ts';
 import { ClientConnection, type ConnectionEnd } from './client-connection.ts';
+import type { OpenClientStream } from './client-stream.ts';
 import type { ListenAddress } from './listen-address.ts';
+import { openClientStream } from './open-client-stream.ts';
 import { boundAddress, openServerSocket } from './server-socket.ts';
 
 /** Clients that are served at a time. */
@@ -28,6 +30,8 @@ export interface NbdServerOptions {
   /** Time for a handshake. Default 10 s. */
   readonly handshakeMicros?: Micros;
   readonly limits?: Partial<ConnectionLimits>;
+  /** Default `openClientStream`. */
+  readonly openStream?: OpenClientStream;
 }
 
 /**
@@ -111,8 +115,11 @@ export class NbdServer {
     logger.debug(`client ${number} connected`);
     const { exports, clock, limits } = this.#options;
     const handshakeMicros = this.#options.handshakeMicros ?? HANDSHAKE_TIME_LIMIT_MS * MILLISECOND;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MILLIS);
+    const { openStream = openClientStream } = this.#options;
     const connection = new ClientConnection(
-      socket,
+      openStream(socket),
       { exports, clock, handshakeMicros, limits },
       (end) => {
         this.#connections.delete(connection);
@@ -128,3 +135,5 @@ export class NbdServer {
     this.#options.logger[isOrdinary ? 'debug' : 'warn'](`client ${number} closed: ${text}`);
   }
 }
+
+const KEEP_ALIVE_MILLIS = 60_000;
