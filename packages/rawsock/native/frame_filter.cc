@@ -68,8 +68,10 @@ class Program {
 bool AttachFilter(int fd, const FrameFilter& filter, SystemError* error) {
   Program program;
   program.RequireEtherType(filter.ether_type);
-  program.RequireMac(kDestinationOffset, filter.own_mac);
-  if (filter.peer_mac) program.RequireMac(kSourceOffset, *filter.peer_mac);
+  if (!filter.takes_all) program.RequireMac(kDestinationOffset, filter.own_mac);
+  if (!filter.takes_all && filter.peer_mac) {
+    program.RequireMac(kSourceOffset, *filter.peer_mac);
+  }
   const sock_fprog code = program.Finish();
   if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &code, sizeof(code)) == 0) return true;
   *error = {"setsockopt(SO_ATTACH_FILTER)", errno};

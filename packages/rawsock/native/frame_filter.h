@@ -13,6 +13,8 @@ struct FrameFilter {
   uint16_t ether_type = 0;
   MacAddress own_mac{};
   std::optional<MacAddress> peer_mac;
+  // Frames of the EtherType come whole, whoever sends them to whom.
+  bool takes_all = false;
 };
 
 // Puts a filter on a packet socket, in place of the one before.

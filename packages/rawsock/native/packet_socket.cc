@@ -1,6 +1,7 @@
 #include "packet_socket.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <unistd.h>
 
@@ -47,20 +48,40 @@ bool PacketSocket::Open(const SocketOptions& options, const ReceiveSlab& slab, C
 bool PacketSocket::Configure(const SocketOptions& options, SystemError* error) {
   const int on = 1;
   // Both are savings that old kernels lack.
-  setsockopt(fd_, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
+  if (!options.monitor) {
+    setsockopt(fd_, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
+  }
   if (options.bypass_qdisc) {
     setsockopt(fd_, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
   }
   SetBuffer(fd_, SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer_bytes);
   SetBuffer(fd_, SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer_bytes);
   if (!AttachFilter(fd_, options.filter, error)) return false;
+  if (options.monitor && !StartMonitor(error)) return false;
 
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(options.filter.ether_type);
+  // What leaves is shown to sockets for all protocols only.
+  address.sll_protocol = htons(options.monitor ? ETH_P_ALL : options.filter.ether_type);
   address.sll_ifindex = options.interface_index;
   if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return true;
   *error = {"bind", errno};
+  return false;
+}
+
+bool PacketSocket::StartMonitor(SystemError* error) {
+  const int on = 1;
+  if (setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) != 0) {
+    *error = {"setsockopt(SO_TIMESTAMPNS)", errno};
+    return false;
+  }
+  packet_mreq request{};
+  request.mr_ifindex = interface_index_;
+  request.mr_type = PACKET_MR_PROMISC;
+  if (setsockopt(fd_, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof(request)) == 0) {
+    return true;
+  }
+  *error = {"setsockopt(PACKET_ADD_MEMBERSHIP)", errno};
   return false;
 }
 
@@ -74,6 +95,18 @@ void PacketSocket::PrepareReceive(const ReceiveSlab& slab) {
     receive_messages_[i].msg_hdr.msg_iov = &receive_vectors_[i];
     receive_messages_[i].msg_hdr.msg_iovlen = 1;
   }
+  if (slab.times != nullptr) receive_controls_.resize(slab.slots);
+}
+
+void PacketSocket::NoteTime(uint32_t slot, uint32_t frame) {
+  msghdr* header = &receive_messages_[slot].msg_hdr;
+  timespec time{};
+  for (cmsghdr* part = CMSG_FIRSTHDR(header); part != nullptr; part = CMSG_NXTHDR(header, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+    std::memcpy(&time, CMSG_DATA(part), sizeof(time));
+  }
+  slab_.times[2 * frame] = static_cast<double>(time.tv_sec);
+  slab_.times[2 * frame + 1] = static_cast<double>(time.tv_nsec);
 }
 
 void PacketSocket::Close() {
@@ -84,6 +117,10 @@ void PacketSocket::Close() {
 
 ReceiveResult PacketSocket::Receive() {
   ReceiveResult result;
+  for (uint32_t i = 0; i < receive_controls_.size(); i++) {
+    receive_messages_[i].msg_hdr.msg_control = receive_controls_[i].bytes;
+    receive_messages_[i].msg_hdr.msg_controllen = sizeof(receive_controls_[i].bytes);
+  }
   const int received =
       recvmmsg(fd_, receive_messages_.data(), slab_.slots, MSG_DONTWAIT, nullptr);
   counters_->receive_calls++;
@@ -99,6 +136,7 @@ ReceiveResult PacketSocket::Receive() {
       continue;
     }
     const unsigned length = receive_messages_[i].msg_len;
+    if (slab_.times != nullptr) NoteTime(i, result.frames);
     slab_.descriptors[2 * result.frames] =
         static_cast<int32_t>(i * slab_.slot_bytes + kFrameOffset);
     slab_.descriptors[2 * result.frames + 1] = static_cast<int32_t>(length);

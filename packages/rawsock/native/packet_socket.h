@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <ctime>
 #include <vector>
 
 #include "counters.h"
@@ -19,6 +20,8 @@ struct SocketOptions {
   int receive_buffer_bytes = 0;
   int send_buffer_bytes = 0;
   bool bypass_qdisc = true;
+  // Hears all that passes the interface, both ways, and notes when.
+  bool monitor = false;
 };
 
 // Memory for received frames; belongs to JavaScript, which keeps it as long as the socket is open.
@@ -28,6 +31,8 @@ struct ReceiveSlab {
   uint32_t slot_bytes = 0;
   uint32_t slots = 0;
   int32_t* descriptors = nullptr;
+  // Seconds since 1970 and nanoseconds of frame i at 2i and 2i + 1; null: nobody asks.
+  double* times = nullptr;
 };
 
 struct ReceiveResult {
@@ -46,6 +51,12 @@ struct SendResult {
   uint32_t taken = 0;
   SendBlock block = SendBlock::kNone;
   bool interface_down = false;
+};
+
+// Where the kernel puts the time stamp of a received frame.
+union TimeControl {
+  cmsghdr align;
+  char bytes[CMSG_SPACE(sizeof(timespec))];
 };
 
 // A non-blocking AF_PACKET socket bound to one interface and one EtherType. It knows neither
@@ -85,7 +96,9 @@ class PacketSocket {
 
  private:
   bool Configure(const SocketOptions& options, SystemError* error);
+  bool StartMonitor(SystemError* error);
   void PrepareReceive(const ReceiveSlab& slab);
+  void NoteTime(uint32_t slot, uint32_t frame);
   // After a failed sendmmsg: true if the batch goes on, having skipped `*skip` frames.
   bool HandleSendError(int error, uint32_t left, SendResult* result, uint32_t* skip);
 
@@ -98,6 +111,8 @@ class PacketSocket {
   ReceiveSlab slab_;
   std::vector<iovec> receive_vectors_;
   std::vector<mmsghdr> receive_messages_;
+  // Room for a time stamp per slot; empty unless times are asked for.
+  std::vector<TimeControl> receive_controls_;
   std::array<iovec, kSendChunk> send_vectors_{};
   std::array<mmsghdr, kSendChunk> send_messages_{};
 };

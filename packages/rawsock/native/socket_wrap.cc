@@ -70,6 +70,8 @@ SocketWrap::SocketWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   options.receive_buffer_bytes = static_cast<int>(ReadUint(given, "receiveBufferBytes"));
   options.send_buffer_bytes = static_cast<int>(ReadUint(given, "sendBufferBytes"));
   options.bypass_qdisc = given.Get("bypassQdisc").ToBoolean();
+  options.monitor = given.Get("times").IsTypedArray();
+  options.filter.takes_all = options.monitor;
   busy_poll_micros_ = ReadUint(given, "busyPollMicros");
   filter_ = options.filter;
 
@@ -77,10 +79,16 @@ SocketWrap::SocketWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   auto descriptors = given.Get("descriptors").As<Napi::Int32Array>();
   auto counters = given.Get("counters").As<Napi::Float64Array>();
   ReceiveSlab slab{bytes.Data(), ReadUint(given, "slotBytes"), ReadUint(given, "slots"),
-                   descriptors.Data()};
+                   descriptors.Data(), nullptr};
+  bool has_room_for_times = true;
+  if (options.monitor) {
+    auto times = given.Get("times").As<Napi::Float64Array>();
+    slab.times = times.Data();
+    has_room_for_times = times.ElementLength() >= 2 * size_t{slab.slots};
+  }
   if (bytes.ByteLength() < size_t{slab.slot_bytes} * slab.slots ||
       descriptors.ElementLength() < 2 * size_t{slab.slots} ||
-      counters.ElementLength() < kCounterCount) {
+      counters.ElementLength() < kCounterCount || !has_room_for_times) {
     Napi::RangeError::New(env, "the shared memory is too small").ThrowAsJavaScriptException();
     return;
   }
@@ -97,7 +105,7 @@ SocketWrap::SocketWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     ThrowSystemError(env, {"uv_poll_init", -uv_error});
     return;
   }
-  // The options object holds the three arrays.
+  // The options object holds the arrays.
   memory_ = Napi::Persistent(given);
   Ref();
 }

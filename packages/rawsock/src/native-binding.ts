@@ -32,7 +32,7 @@ export interface InterfaceInfo {
   readonly isEthernet: boolean;
 }
 
-/** What `openSocket` needs. The binding keeps the three arrays until the socket is closed. */
+/** What `openSocket` needs. The binding keeps the arrays until the socket is closed. */
 export interface NativeSocketOptions {
   readonly interfaceIndex: number;
   readonly etherType: number;
@@ -50,6 +50,12 @@ export interface NativeSocketOptions {
   readonly slots: number;
   /** Offset and length of each frame of a batch; at least `2 * slots` numbers. */
   readonly descriptors: Int32Array;
+  /**
+   * Makes the socket a monitor: it hears every frame of the EtherType that passes the interface,
+   * both ways and whole, and notes here when, as seconds since 1970 and nanoseconds; at least
+   * `2 * slots` numbers.
+   */
+  readonly times: Float64Array | undefined;
   /** One number per name in COUNTER_NAMES. */
   readonly counters: Float64Array;
 }

@@ -28,6 +28,12 @@ export interface RawSocketOptions {
   readonly sendBufferBytes?: number | undefined;
   /** Hand frames straight to the device, past traffic shaping. Default true. */
   readonly bypassQdisc?: boolean | undefined;
+  /**
+   * Hear every frame of the EtherType that passes the interface, in both directions and whoever it
+   * is for, whole and with its time (`receiveTimes`). What a socket with `bypassQdisc` sends on this
+   * machine passes by unheard: the kernel shows it to nobody. Default false.
+   */
+  readonly monitor?: boolean | undefined;
   /** Refuse to open on an interface that is down. Default false: it may come up later. */
   readonly requireUp?: boolean | undefined;
 }
@@ -78,6 +84,11 @@ export class RawSocket {
   readonly ownMac: Uint8Array;
   readonly receiveRegion: FrameRegion;
   readonly receiveDescriptors: Int32Array;
+  /**
+   * When the frames of a batch passed by, as the kernel noted it: frame i at second `2i` since 1970
+   * and nanosecond `2i + 1`. Of a monitor only.
+   */
+  readonly receiveTimes: Float64Array | undefined;
 
   readonly #native: NativeSocket;
   readonly #counters: Float64Array;
@@ -110,6 +121,7 @@ export class RawSocket {
     this.ownMac = info.mac;
     this.receiveRegion = slab;
     this.receiveDescriptors = slab.descriptors;
+    this.receiveTimes = options.monitor === true ? new Float64Array(2 * slab.slots) : undefined;
     this.#counters = new Float64Array(COUNTER_NAMES.length);
     try {
       this.#native = binding.openSocket({
@@ -125,6 +137,7 @@ export class RawSocket {
         slotBytes: slab.slotBytes,
         slots: slab.slots,
         descriptors: slab.descriptors,
+        times: this.receiveTimes,
         counters: this.#counters,
       });
     } catch (thrown) {

@@ -191,6 +191,34 @@ export function bindingContract(title: string, makeRig: () => BindingRig): void 
       expect(right.frames).toEqual([numberedFrame(toRight, 2, 64)]);
     });
 
+    test('lets a monitor hear whole frames of everybody in both directions, with their times', async () => {
+      const monitor = Inbox.start(open(rig.left, { monitor: true }));
+      const left = Inbox.start(open(rig.left, { bypassQdisc: false }));
+      const right = Inbox.start(open(rig.right));
+      const toLeft: Route = { to: left.socket.ownMac, from: right.socket.ownMac };
+      const toStranger: Route = { to: stranger, from: right.socket.ownMac };
+      const sent = numberedFrame({ to: right.socket.ownMac, from: left.socket.ownMac }, 1, 64);
+      const received = [numberedFrame(toLeft, 2, 64), numberedFrame(toStranger, 3, 64)];
+      await sendAll(left, [sent]);
+      await right.received(1);
+      await sendAll(right, [...received, numberedFrame({ ...toLeft, etherType: 0xaaab }, 4, 64)]);
+      expect(await monitor.received(3)).toEqual([sent, ...received]);
+      await rig.settle();
+      expect(monitor.frames).toHaveLength(3);
+      const { receiveTimes } = monitor.socket;
+      expect(Math.abs((receiveTimes?.[0] ?? 0) - Date.now() / 1000)).toBeLessThan(60);
+      expect(left.socket.receiveTimes).toBeUndefined();
+    });
+
+    test('shows a monitor nothing of what bypasses the queue of its interface', async () => {
+      const monitor = Inbox.start(open(rig.left, { monitor: true }));
+      const { left, right, toRight } = openBoth();
+      await sendAll(left, [numberedFrame(toRight, 1, 64)]);
+      await right.received(1);
+      await rig.settle();
+      expect(monitor.frames).toEqual([]);
+    });
+
     test('cuts frames for somebody else to their MAC header', async () => {
       const { left, right, toRight } = openBoth();
       const foreign = { to: stranger, from: toRight.from };

@@ -16,8 +16,8 @@ export interface MockInterfaceOptions {
 
 /** What an interface tells the sockets on it. */
 export interface InterfaceListener {
-  /** A frame passes by. */
-  deliver(frame: Uint8Array): void;
+  /** A frame passes by; an outgoing one is one of this interface's own. */
+  deliver(frame: Uint8Array, isOutgoing: boolean): void;
   /** There is room to send again. */
   noteRoom(): void;
   /** The interface is gone for good. */
@@ -106,16 +106,23 @@ export class MockInterface {
     return this.#framesUntilFull > 0 ? 'none' : 'socket-full';
   }
 
-  /** For MockSocket: puts a frame on the wire, after `obstacle` said 'none'. */
-  send(frame: Uint8Array): void {
+  /**
+   * For MockSocket: puts a frame on the wire, after `obstacle` said 'none'.
+   *
+   * @param sender  shows the frame to all other sockets here; undefined: it bypasses the queue
+   */
+  send(frame: Uint8Array, sender: InterfaceListener | undefined): void {
     this.#framesUntilFull--;
+    for (const socket of this.#sockets) {
+      if (sender !== undefined && socket !== sender) socket.deliver(frame, true);
+    }
     this.#transmit(frame);
   }
 
   /** For MockNetwork: a frame passes by. */
   receive(frame: Uint8Array): void {
     if (!this.#isUp || !this.#isConnected || this.isRemoved) return;
-    for (const socket of this.#sockets) socket.deliver(frame);
+    for (const socket of this.#sockets) socket.deliver(frame, false);
   }
 
   /** For MockSocket. */

@@ -70,7 +70,8 @@ export class MockSocket implements NativeSocket, InterfaceListener {
   }
 
   /** For MockInterface: a frame passes by. The filter looks at it, then the receive buffer. */
-  deliver(frame: Uint8Array): void {
+  deliver(frame: Uint8Array, isOutgoing: boolean): void {
+    if (isOutgoing && this.#options.times === undefined) return;
     const keptBytes = this.#filter(frame);
     if (keptBytes === 0) return;
     if (this.#queuedBytes + keptBytes > this.#options.receiveBufferBytes) {
@@ -112,7 +113,7 @@ export class MockSocket implements NativeSocket, InterfaceListener {
     }
     this.#count('framesSent', 1);
     this.#count('bytesSent', frame.length);
-    this.#interface.send(frame.slice());
+    this.#interface.send(frame.slice(), this.#options.bypassQdisc ? undefined : this);
     return true;
   }
 
@@ -127,6 +128,7 @@ export class MockSocket implements NativeSocket, InterfaceListener {
     if (frame.length < MAC_HEADER_BYTES) return 0;
     const etherType = ((frame[12] as number) << 8) | (frame[13] as number);
     if (etherType !== this.#options.etherType) return 0;
+    if (this.#options.times !== undefined) return frame.length;
     const isForUs = hasMacAt(frame, 0, this.#options.ownMac);
     const isFromPeer = this.#peerMac === undefined || hasMacAt(frame, 6, this.#peerMac);
     return isForUs && isFromPeer ? frame.length : MAC_HEADER_BYTES;
@@ -158,6 +160,7 @@ export class MockSocket implements NativeSocket, InterfaceListener {
       slab.set(frame, offset);
       descriptors[2 * frames] = offset;
       descriptors[2 * frames + 1] = frame.length;
+      this.#options.times?.set(timeOfDay(), 2 * frames);
       this.#count('bytesReceived', frame.length);
       frames++;
     }
@@ -177,6 +180,12 @@ interface Handlers {
   readonly onBatch: (frames: number) => void;
   readonly onWritable: () => void;
   readonly onFailure: (syscall: string, errno: number) => void;
+}
+
+/** Seconds since 1970, and nanoseconds. */
+function timeOfDay(): [number, number] {
+  const millis = Date.now();
+  return [Math.floor(millis / 1000), (millis % 1000) * 1e6];
 }
 
 const MAC_HEADER_BYTES = 14;
