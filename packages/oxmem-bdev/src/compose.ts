@@ -6,22 +6,24 @@ import type { NativeBinding, RawSocket } from '@oxmem/rawsock';
 import {
   CapturingTransport,
   PEER_PROFILES,
-  RemoteMemory,
   type Clock,
   type FrameTransport,
   type MemoryStatus,
   type Micros,
-  type RemoteMemoryConfig,
 } from '@oxmem/tloe-protocol';
 import { PcapFile } from '@oxmem/tloe-protocol/node';
 import { formatAddress, formatMac } from '@oxmem/tloe-protocol/text';
 
 import type { Options } from './cli/options.ts';
 import { deviceSlices } from './device/device-slices.ts';
-import type { MemoryAccess } from './device/memory-access.ts';
 import { MemorySlice } from './device/memory-slice.ts';
 import { RemoteBlockDevice } from './device/remote-block-device.ts';
 import type { claimEndpoint } from './endpoint/claim.ts';
+import {
+  EndpointMemory,
+  type EndpointMemoryConfig,
+  type EndpointObserver,
+} from './endpoint/endpoint-memory.ts';
 import { reissuePolicy } from './endpoint/reissue.ts';
 import { openRawTransport } from './endpoint/raw-transport.ts';
 import { DriverError, systemCode } from './errors.ts';
@@ -36,7 +38,7 @@ import { ServiceManager } from './runtime/service-manager.ts';
 import { ExportFrontEnd } from './server/export-front-end.ts';
 import { MAX_REQUESTS, NbdServer } from './server/nbd-server.ts';
 import { ContentWitness } from './witness/content-witness.ts';
-import { proveContents } from './witness/prove-contents.ts';
+import { MemoryWitnesses, proveContents } from './witness/prove-contents.ts';
 
 /** What the driver needs of its surroundings; a test gives others. */
 export interface DriverPorts {
@@ -63,7 +65,7 @@ export interface DriverPorts {
 /** The parts of a driver, joined but not yet working. */
 export interface Driver {
   readonly socket: RawSocket;
-  readonly memory: RemoteMemory;
+  readonly memory: EndpointMemory;
   readonly watch: ConnectionWatch;
   /** In the order of their slices. */
   readonly devices: readonly RemoteBlockDevice[];
@@ -77,8 +79,8 @@ export interface Driver {
 /**
  * The composition root: here, and nowhere else, the packages meet.
  *
- *     KernelFrontEnd or ExportFrontEnd → RemoteBlockDevice → MemorySlice → RemoteMemory
- *                                                  → (CapturingTransport →) RawSocket
+ *     KernelFrontEnd or ExportFrontEnd → RemoteBlockDevice → MemorySlice → EndpointMemory
+ *                                   → RemoteMemory → (CapturingTransport →) RawSocket
  *
  * @throws DriverError when the interface, the raw socket or the capture file cannot be had; nothing is
  *         left open then
@@ -97,8 +99,8 @@ export async function composeDriver(options: Options, ports: DriverPorts): Promi
   const transport: FrameTransport =
     capture === undefined ? socket : new CapturingTransport(socket, capture);
   const watch = new ConnectionWatch(logger, options.mac, options.endpointLost);
-  const memory = new RemoteMemory(memoryConfig(options), { transport, clock }, watch);
-  const shown = showDevices(options, memory, new RequestFailureLog(logger, clock));
+  const failures = new RequestFailureLog(logger, clock);
+  const { memory, shown } = composeDevices(options, { transport, clock, failures }, watch);
   const frontEnd =
     machine === undefined
       ? createExport(options, shown, ports)
@@ -123,23 +125,28 @@ function kernelMachine(ports: DriverPorts): NbdMachine {
   }
 }
 
-/** One block device for each slice of the memory. */
-function showDevices(
+/** Where the devices of a driver get their bytes, and who is told of requests that fail. */
+export interface DevicePorts {
+  readonly transport: FrameTransport;
+  readonly clock: Clock;
+  readonly failures: Pick<RequestFailureLog, 'requestFailed'>;
+}
+
+/** The memory of the endpoint, and a block device for each slice of it. */
+export function composeDevices(
   options: Options,
-  memory: RemoteMemory,
-  failures: RequestFailureLog,
-): ShownDevice[] {
-  const access: MemoryAccess = {
-    submit: (request) => memory.submit(request),
-    kick: () => memory.kick(),
-    get isHealthy() {
-      return memory.link.state === 'open' && !memory.link.isLost;
-    },
-  };
-  return deviceSlices(options).map((slice) => {
-    const witness = new ContentWitness();
+  { transport, clock, failures }: DevicePorts,
+  observer: EndpointObserver,
+): { memory: EndpointMemory; shown: ShownDevice[] } {
+  const parts = deviceSlices(options).map((slice) => ({ slice, witness: new ContentWitness() }));
+  const witnesses = new MemoryWitnesses(
+    parts.map(({ slice, witness }) => ({ firstByte: slice.firstByte, witness })),
+  );
+  const ports = { transport, clock, witnesses };
+  const memory = new EndpointMemory(memoryConfig(options), ports, observer);
+  const shown = parts.map(({ slice, witness }) => {
     const settings = {
-      witness: options.listen === undefined ? witness : undefined,
+      witness,
       sizeBytes: slice.sizeBytes,
       readOnly: options.readOnly,
       preferredBlockBytes: options.blockSize,
@@ -147,12 +154,23 @@ function showDevices(
       onRequestFailed: (block: BlockRequest, status: MemoryStatus) =>
         failures.requestFailed(block, status),
     };
-    const part = new MemorySlice(access, slice.firstByte);
-    return { slice, device: new RemoteBlockDevice(settings, part), witness };
+    const device = new RemoteBlockDevice(settings, new MemorySlice(memory, slice.firstByte));
+    return { slice, device, witness };
   });
+  return { memory, shown };
 }
 
-function memoryConfig(options: Options): RemoteMemoryConfig {
+function memoryConfig(options: Options): EndpointMemoryConfig {
+  return {
+    connection: connectionConfig(options),
+    // Not where the last connection began: late answers to it must not fit.
+    drawSource: () => randomInt(2 ** 26),
+    openTimeoutMicros: options.openTimeout,
+    whenRestarted: options.endpointRestarted,
+  };
+}
+
+function connectionConfig(options: Options): EndpointMemoryConfig['connection'] {
   return {
     peerMac: options.mac,
     ...(options.profile === 'auto' ? {} : { profile: PEER_PROFILES[options.profile] }),
@@ -163,8 +181,6 @@ function memoryConfig(options: Options): RemoteMemoryConfig {
       window: options.window,
       maxAccessLog2: options.maxRequest,
       reissue: reissuePolicy(options),
-      // Not where the last run began: late answers to it must not fit.
-      firstSource: randomInt(2 ** 26),
     },
   };
 }

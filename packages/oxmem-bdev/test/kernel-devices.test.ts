@@ -231,7 +231,7 @@ describe('a driver with kernel devices', () => {
       driver.stop.askHandOver();
       await rig.endOf(driver);
       const failure = (await rig.endOf(rig.start('--takeover'))) as DriverError;
-      expect(failure.message).toContain('left nothing to compare with');
+      expect(failure.message).toContain('nothing to compare with');
       expect(rig.kernel.device(0).pid).toBeUndefined();
     });
 

@@ -69,6 +69,8 @@ export interface Options {
   readonly requestTimeout: Micros;
   readonly openTimeout: Micros;
   readonly endpointLost: 'fail' | 'wait';
+  /** Whether an endpoint that has forgotten the connection may prove what it holds, and serve on. */
+  readonly endpointRestarted: 'prove' | 'fail';
   readonly pcap: string | undefined;
   readonly pidFile: string | undefined;
   readonly logLevel: LogLevel;
@@ -266,6 +268,14 @@ export const OPTION_RULES: OptionRules = {
     expected: 'fail or wait',
     parse: (text) => oneOf(['fail', 'wait'] as const, text),
     fallback: 'fail',
+  },
+  endpointRestarted: {
+    flag: '--endpoint-restarted=HOW',
+    group: 'Faults and observation',
+    help: 'if it forgot us, prove or fail (default prove)',
+    expected: 'prove or fail',
+    parse: (text) => oneOf(['prove', 'fail'] as const, text),
+    fallback: 'prove',
   },
   pcap: {
     flag: '--pcap=FILE',

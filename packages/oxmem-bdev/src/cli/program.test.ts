@@ -44,6 +44,7 @@ describe('a command line with the required options only', () => {
       requestTimeout: 1_000_000,
       openTimeout: 5_000_000,
       endpointLost: 'fail',
+      endpointRestarted: 'prove',
       pcap: undefined,
       pidFile: undefined,
       logLevel: 'info',
@@ -180,6 +181,7 @@ const TABLE: readonly [keyof Options, readonly [string, unknown][], readonly str
   ['requestTimeout', [['20ms', 20_000]], ['0', '1', '11m', '500us']],
   ['openTimeout', [['1m', 60_000_000]], ['0', 'soon', '11m']],
   ['endpointLost', [['wait', 'wait']], ['panic', '']],
+  ['endpointRestarted', [['fail', 'fail']], ['trust', '']],
   ['pcap', [['/tmp/a b.pcap', '/tmp/a b.pcap']], ['']],
   ['pidFile', [['x.pid', 'x.pid']], ['']],
   [

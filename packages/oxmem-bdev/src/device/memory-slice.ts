@@ -1,4 +1,4 @@
-import type { MemoryRequest } from '@oxmem/tloe-protocol';
+import type { MemoryRequest, MemoryStatus } from '@oxmem/tloe-protocol';
 
 import type { MemoryAccess } from './memory-access.ts';
 
@@ -20,6 +20,14 @@ export class MemorySlice implements MemoryAccess {
 
   kick(): void {
     this.#whole.kick();
+  }
+
+  get isRefusing(): boolean {
+    return this.#whole.isRefusing ?? false;
+  }
+
+  keeps(request: MemoryRequest, status: MemoryStatus): boolean {
+    return this.#whole.keeps?.(request, status) ?? false;
   }
 
   get isHealthy(): boolean {

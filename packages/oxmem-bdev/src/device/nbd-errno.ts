@@ -22,6 +22,7 @@ const ERRNOS: Readonly<Record<MemoryStatus, NbdErrno>> = {
   [MemoryStatus.timedOut]: NbdErrno.EIO,
   [MemoryStatus.lost]: NbdErrno.EIO,
   [MemoryStatus.closed]: NbdErrno.ESHUTDOWN,
+  [MemoryStatus.unproven]: NbdErrno.EIO,
 };
 
 const TEXTS: Readonly<Record<MemoryStatus, string>> = {
@@ -32,4 +33,5 @@ const TEXTS: Readonly<Record<MemoryStatus, string>> = {
   [MemoryStatus.timedOut]: 'the memory endpoint did not answer in time',
   [MemoryStatus.lost]: 'the memory endpoint is silent',
   [MemoryStatus.closed]: 'the connection to the memory endpoint is closed',
+  [MemoryStatus.unproven]: 'the memory endpoint may have lost what was written',
 };

@@ -80,13 +80,13 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
       case BlockCommand.Write:
         this.stats.writes++;
         this.stats.bytesWritten += block.length;
-        this.#witness?.beforeWrite(block.offset, block.length);
+        this.#noteWrite(block);
         this.#transfer(block, RequestKind.write);
         return;
       case BlockCommand.WriteZeroes:
         this.stats.zeroings++;
         this.stats.bytesZeroed += block.length;
-        this.#witness?.beforeWrite(block.offset, block.length);
+        this.#noteWrite(block);
         if (block.length <= ZERO_PIECE_BYTES) this.#transfer(block, RequestKind.zero);
         else this.#zeroFill.submit(block);
         return;
@@ -107,12 +107,18 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
   }
 
   requestDone(request: MemoryRequest, status: MemoryStatus): void {
+    if (status !== MemoryStatus.ok && this.#memory.keeps?.(request, status) === true) return;
     const block = request.tag as BlockRequest;
     if (status === MemoryStatus.ok && this.#witness?.isDue() === true) this.#show(request, block);
     request.tag = undefined;
     request.buffer = undefined;
     this.#free.push(request);
     this.#finish(block, status);
+  }
+
+  /** What the write will change is not remembered any more, unless nothing of it will be sent. */
+  #noteWrite({ offset, length }: BlockRequest): void {
+    if (this.#memory.isRefusing !== true) this.#witness?.beforeWrite(offset, length);
   }
 
   #transfer(block: BlockRequest, kind: RequestKind): void {

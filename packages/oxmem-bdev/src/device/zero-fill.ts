@@ -62,6 +62,7 @@ export class ZeroFill implements RequestOwner {
   }
 
   requestDone(piece: MemoryRequest, status: MemoryStatus): void {
+    if (status !== MemoryStatus.ok && this.#memory.keeps?.(piece, status) === true) return;
     const block = piece.tag as BlockRequest;
     piece.tag = undefined;
     this.#free.push(piece);

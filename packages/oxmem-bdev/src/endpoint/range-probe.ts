@@ -2,8 +2,8 @@ import {
   MemoryStatus,
   addressPlus,
   readMemory,
+  type CallableMemory,
   type RemoteAddress,
-  type RemoteMemory,
 } from '@oxmem/tloe-protocol';
 import { formatAddress, formatMac } from '@oxmem/tloe-protocol/text';
 
@@ -17,7 +17,7 @@ import { DriverError } from '../errors.ts';
  *
  * @throws DriverError ERR_OXMEM_RANGE, ERR_OXMEM_ENDPOINT_SILENT
  */
-export async function probeRange(memory: RemoteMemory, options: Options): Promise<void> {
+export async function probeRange(memory: CallableMemory, options: Options): Promise<void> {
   const largest = Math.min(1 << options.maxRequest, options.size);
   const probes: readonly Probe[] = [
     { offset: 0, length: WORD, remedy: 'give the first address of its memory as --base.' },
@@ -44,7 +44,7 @@ interface Probe {
   readonly remedy: string;
 }
 
-async function tryProbe(memory: RemoteMemory, options: Options, probe: Probe): Promise<void> {
+async function tryProbe(memory: CallableMemory, options: Options, probe: Probe): Promise<void> {
   const { offset, length, remedy } = probe;
   const { status } = await readMemory(memory, offset, length);
   // A connection that ended, or that was closed because we stop, speaks for itself.

@@ -22,7 +22,7 @@ export interface SilenceFacts {
 /** Collects the facts of an opening that timed out. */
 export function silenceFacts(
   given: Pick<SilenceFacts, 'netdev' | 'peerMac' | 'timeoutMicros'>,
-  memory: RemoteMemory,
+  memory: Pick<RemoteMemory, 'host' | 'link'>,
   socket: RawSocket,
   binding?: NativeBinding,
 ): SilenceFacts {

@@ -7,7 +7,7 @@ import type { Logger } from './logger.ts';
 
 /** What a summary is made of. */
 export interface SummarySource {
-  readonly memory: RemoteMemory;
+  readonly memory: Pick<RemoteMemory, 'link' | 'host' | 'initiator'>;
   readonly devices: readonly RemoteBlockDevice[];
   readonly socket: { counters(): RawSocketCounters };
   readonly capture: { readonly framesDropped: number } | undefined;

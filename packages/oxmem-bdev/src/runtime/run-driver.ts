@@ -46,7 +46,7 @@ export async function runDriver(
     hasFailed = false;
   } finally {
     // Where no connection was ever open and nobody asked, there is nothing to announce.
-    const isAnnounced = !hasFailed || driver.memory.link.state !== 'opening';
+    const isAnnounced = !hasFailed || driver.memory.hasBeenOpen;
     await endDriver(driver, ports, { isAnnounced, stop });
   }
 }

@@ -38,11 +38,28 @@ function started(): { witness: ContentWitness; store: ArrayStore } {
 }
 
 describe('the witness of what a device holds', () => {
-  it('keeps the checksum of whole sectors of a transfer, wherever the transfer begins', () => {
+  it('keeps the checksums of whole sectors of a transfer, wherever the transfer begins', () => {
     const { witness, store } = started();
     const bytes = pattern(2000, 1);
     witness.see({ offset: 1000, length: 1900, bytes, start: 100 });
-    expect(store.samples).toEqual([{ offset: 1024, crc: crc32(bytes.subarray(124, 124 + 512)) }]);
+    expect(store.samples).toEqual(
+      [1024, 1536, 2048].map((offset) => {
+        const from = 100 + offset - 1000;
+        return { offset, crc: crc32(bytes.subarray(from, from + 512)) };
+      }),
+    );
+  });
+
+  it('takes four samples of a long transfer while it has few, and one when it has enough', () => {
+    const { witness, store } = started();
+    const see = (offset: number): void =>
+      witness.see({ offset, length: 65_536, bytes: pattern(65_536, offset), start: 0 });
+    see(0);
+    expect(store.samples.map(({ offset }) => offset)).toEqual([0, 16_384, 32_768, 49_152]);
+    for (const offset of [65_536, 131_072, 196_608]) see(offset);
+    expect(store.samples).toHaveLength(16);
+    see(262_144);
+    expect(store.samples).toHaveLength(17);
   });
 
   it('takes nothing from a transfer without a whole sector, or of bytes that are all alike', () => {
@@ -62,9 +79,7 @@ describe('the witness of what a device holds', () => {
     expect(store.samples).toHaveLength(1);
   });
 
-  it('asks for the first transfers one by one, then for one in 256, and for none before it began', () => {
-    const idle = new ContentWitness();
-    expect(idle.isDue()).toBe(false);
+  it('asks for the first transfers one by one, then for one in 256', () => {
     const { witness } = started();
     const bytes = pattern(512, 9);
     for (let i = 0; i < SAMPLES; i++) {
@@ -74,6 +89,28 @@ describe('the witness of what a device holds', () => {
     expect(witness.isDue()).toBe(true);
     const later = Array.from({ length: 512 }, () => witness.isDue());
     expect(later.filter(Boolean)).toHaveLength(2);
+  });
+
+  it('asks for more again when writes have left it few', () => {
+    const { witness } = started();
+    for (let i = 0; i < SAMPLES; i++) {
+      witness.isDue();
+      witness.see({ offset: i * 512, length: 512, bytes: pattern(512, i), start: 0 });
+    }
+    witness.beforeWrite(0, (SAMPLES - 15) * 512);
+    expect(witness.samples()).toHaveLength(15);
+    const later = Array.from({ length: 64 }, () => witness.isDue());
+    expect(later.filter(Boolean)).toHaveLength(4);
+  });
+
+  it('remembers without a store, and writes down what it knows when it gets one', () => {
+    const witness = new ContentWitness();
+    const bytes = pattern(512, 4);
+    witness.see({ offset: 512, length: 512, bytes, start: 0 });
+    expect(witness.samples()).toEqual([{ offset: 512, crc: crc32(bytes) }]);
+    const store = new ArrayStore();
+    witness.begin(store);
+    expect(store.samples).toEqual(witness.samples());
   });
 
   it('replaces the oldest sample when all places are taken', () => {

@@ -29,34 +29,49 @@ export interface Transfer {
 }
 
 /**
- * Remembers what a device holds at a few places, so that a successor of this process can prove that
- * the endpoint still has the same contents: the protocol has no word for "I was restarted".
+ * Remembers what a device holds at a few places, so that an endpoint can prove that it still has the
+ * same contents, to this process or, by way of a store, to a successor of it: the protocol has no
+ * word for "I was restarted".
  *
  * A sample is what a read brought or an acknowledged write left behind. It is forgotten before a
- * write that touches it is sent; so whenever this process dies, every sample in the store is true
- * of a memory that was not lost. Bytes that are all alike say nothing about that and are not taken.
+ * write that touches it is sent; so at any moment every sample is true of a memory that was not lost.
+ * Bytes that are all alike say nothing about that and are not taken.
  *
  * Costs a comparison with each sample per write, and a checksum for one transfer in
- * `TRANSFERS_PER_SAMPLE`.
+ * `TRANSFERS_PER_SAMPLE`, more often while there are few samples.
  */
 export class ContentWitness {
   readonly #offsets = new Float64Array(SAMPLES).fill(NOWHERE);
+  readonly #checksums = new Uint32Array(SAMPLES);
   #store: SampleStore | undefined = undefined;
+  /** Samples that there are. */
+  #count = 0;
   #nextSlot = 0;
   #taken = 0;
   #untilNext = 1;
 
   /**
-   * Starts to remember.
+   * Writes down what it remembers from now on.
    *
    * @param store  an empty one
    * @param known  samples that are true now, at most `SAMPLES`
    */
   begin(store: SampleStore, known: readonly Sample[] = []): void {
+    const former = this.samples();
     this.#offsets.fill(NOWHERE);
-    this.#store = store;
+    this.#count = 0;
     this.#nextSlot = 0;
-    for (const sample of known) this.#keep(sample);
+    this.#store = store;
+    for (const sample of [...former, ...known]) this.#keep(sample);
+  }
+
+  /** What is remembered. */
+  samples(): Sample[] {
+    const samples: Sample[] = [];
+    this.#offsets.forEach((offset, slot) => {
+      if (offset !== NOWHERE) samples.push({ offset, crc: this.#checksums[slot] as number });
+    });
+    return samples;
   }
 
   /** To be called before a write of this range is sent. */
@@ -65,46 +80,68 @@ export class ContentWitness {
     for (let slot = 0; slot < SAMPLES; slot++) {
       const at = this.#offsets[slot] as number;
       if (at >= end || at + SAMPLE_BYTES <= offset) continue;
-      this.#offsets[slot] = NOWHERE;
-      this.#store?.clear(slot);
+      this.#forget(slot);
     }
   }
 
   /** Whether the transfer that has just gone well is to be given to `see`. */
   isDue(): boolean {
-    if (this.#store === undefined || --this.#untilNext > 0) return false;
+    if (--this.#untilNext > 0) return false;
     // The first ones come quickly, for a device that is hardly used.
-    this.#untilNext = this.#taken < SAMPLES ? 1 : TRANSFERS_PER_SAMPLE;
+    if (this.#taken < SAMPLES) this.#untilNext = 1;
+    else this.#untilNext = this.#count < FEW_SAMPLES ? OFTEN : TRANSFERS_PER_SAMPLE;
     return true;
   }
 
-  /** Takes a sample of a transfer, whose range no write that is under way may touch. */
+  /**
+   * Takes a sample of a transfer, or some if there are few. No write that is under way may touch the
+   * range of the transfer.
+   */
   see({ offset, length, bytes, start }: Transfer): void {
     const first = Math.ceil(offset / SAMPLE_BYTES);
     const places = Math.floor((offset + length) / SAMPLE_BYTES) - first;
-    if (places <= 0) return;
-    const at = (first + (this.#taken % places)) * SAMPLE_BYTES;
-    const from = start + at - offset;
-    const content = bytes.subarray(from, from + SAMPLE_BYTES);
-    if (isUniform(content)) return;
-    this.#taken++;
-    this.#keep({ offset: at, crc: crc32(content) });
+    const wanted = Math.min(this.#count < FEW_SAMPLES ? SAMPLES_AT_ONCE : 1, places);
+    const stride = Math.floor(places / wanted);
+    const begin = this.#taken;
+    for (let i = 0; i < wanted; i++) {
+      const at = (first + ((begin + i * stride) % places)) * SAMPLE_BYTES;
+      const from = start + at - offset;
+      if (isUniform(bytes, from)) continue;
+      this.#taken++;
+      this.#keep({ offset: at, crc: crc32(bytes.subarray(from, from + SAMPLE_BYTES)) });
+    }
   }
 
   #keep(sample: Sample): void {
     const slot = this.#nextSlot;
     this.#nextSlot = (slot + 1) % SAMPLES;
+    if (this.#offsets[slot] === NOWHERE) this.#count++;
     this.#offsets[slot] = sample.offset;
+    this.#checksums[slot] = sample.crc;
     this.#store?.put(slot, sample);
+  }
+
+  #forget(slot: number): void {
+    this.#offsets[slot] = NOWHERE;
+    this.#count--;
+    this.#store?.clear(slot);
   }
 }
 
-/** Whether all bytes are alike, as those of a memory that was never written or just cleared. */
-export function isUniform(bytes: Uint8Array): boolean {
-  const first = bytes[0];
-  return bytes.every((byte) => byte === first);
+/**
+ * Whether all bytes of a sample are alike, as those of a memory that was never written or just
+ * cleared.
+ */
+function isUniform(bytes: Uint8Array, from: number): boolean {
+  const first = bytes[from];
+  for (let i = from + 1; i < from + SAMPLE_BYTES; i++) if (bytes[i] !== first) return false;
+  return true;
 }
 
 /** No range reaches there. */
 const NOWHERE = Infinity;
 const TRANSFERS_PER_SAMPLE = 256;
+/** With fewer samples than this, one transfer in `OFTEN` is looked at, at several places. */
+const FEW_SAMPLES = 16;
+const SAMPLES_AT_ONCE = 4;
+const OFTEN = 16;

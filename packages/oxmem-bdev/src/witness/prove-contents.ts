@@ -1,40 +1,75 @@
 import { crc32 } from 'node:zlib';
 
-import { MemoryStatus, readMemory, type RemoteMemory } from '@oxmem/tloe-protocol';
+import { MemoryStatus, readMemory, type CallableMemory } from '@oxmem/tloe-protocol';
 
 import { textOf } from '../device/nbd-errno.ts';
-import { SAMPLE_BYTES, type Sample } from './content-witness.ts';
+import { SAMPLE_BYTES, type ContentWitness, type Sample } from './content-witness.ts';
 
 /** Whether the endpoint holds what it held before, as far as samples tell. */
 export type Proof =
   | { readonly isProven: true }
-  /** `reason`: half a sentence. */
-  | { readonly isProven: false; readonly reason: string };
+  /** `reason`: half a sentence. Not answered: it may be proven another time. */
+  | { readonly isProven: false; readonly isAnswered: boolean; readonly reason: string };
 
 /**
- * Reads what a former driver of the device has seen, and compares.
+ * Reads what a device was seen to hold, and compares.
  *
  * @param firstByte  of the device, counted from the base of the memory
  */
 export async function proveContents(
-  memory: RemoteMemory,
+  memory: CallableMemory,
   firstByte: number,
   samples: readonly Sample[],
 ): Promise<Proof> {
-  if (samples.length === 0) {
-    return { isProven: false, reason: 'its former driver has left nothing to compare with' };
-  }
   for (const { offset, crc } of samples) {
     const result = await readMemory(memory, firstByte + offset, SAMPLE_BYTES);
     if (result.status !== MemoryStatus.ok) {
-      return { isProven: false, reason: `at byte ${offset} ${textOf(result.status)}` };
+      const isAnswered = !UNANSWERED.has(result.status);
+      return { isProven: false, isAnswered, reason: `at byte ${offset} ${textOf(result.status)}` };
     }
     if (crc32(result.bytes) !== crc) {
-      return {
-        isProven: false,
-        reason: `byte ${offset} and those after it are not what they were`,
-      };
+      const reason = `byte ${offset} and those after it are not what they were`;
+      return { isProven: false, isAnswered: true, reason };
     }
   }
-  return { isProven: true };
+  if (samples.length > 0) return { isProven: true };
+  return { isProven: false, isAnswered: true, reason: 'there is nothing to compare with' };
 }
+
+/** A part of the memory, and who remembers what it holds. */
+export interface WitnessedPart {
+  /** Counted from the base of the memory. */
+  readonly firstByte: number;
+  readonly witness: Pick<ContentWitness, 'samples'>;
+}
+
+/**
+ * All that is remembered of one memory. One part of it speaks for the others: what makes an endpoint
+ * lose its memory takes all of it.
+ */
+export class MemoryWitnesses {
+  readonly #parts: readonly WitnessedPart[];
+
+  constructor(parts: readonly WitnessedPart[]) {
+    this.#parts = parts;
+  }
+
+  /** Whether there is anything to compare with. */
+  get canTestify(): boolean {
+    return this.#parts.some(({ witness }) => witness.samples().length > 0);
+  }
+
+  /** Compares all of it. */
+  async prove(memory: CallableMemory): Promise<Proof> {
+    const samples = this.#parts.flatMap(({ firstByte, witness }) =>
+      witness.samples().map(({ offset, crc }) => ({ offset: firstByte + offset, crc })),
+    );
+    return await proveContents(memory, 0, samples);
+  }
+}
+
+const UNANSWERED: ReadonlySet<MemoryStatus> = new Set([
+  MemoryStatus.timedOut,
+  MemoryStatus.lost,
+  MemoryStatus.closed,
+]);

@@ -1,11 +1,16 @@
 import { ByteRegion } from '../byte-region.ts';
 import { MemoryRequest, MemoryStatus, RequestKind } from '../tilelink/memory-request.ts';
-import type { RemoteMemory } from './remote-memory.ts';
 
 /**
  * Remote memory by promise, one call at a time: for tools, tests and first steps. Each call makes
  * its request and buffer; data paths keep pools and use `RemoteMemory.submit`.
  */
+
+/** Where a call goes: a `RemoteMemory`, or what stands before one. */
+export interface CallableMemory {
+  submit(request: MemoryRequest): void;
+  kick(): void;
+}
 
 /** What a read gave: the bytes, or why there are none. */
 export type ReadResult =
@@ -14,7 +19,7 @@ export type ReadResult =
 
 /** Reads `length` bytes, 1 and up, from `offset` on, counted from the base address. */
 export async function readMemory(
-  memory: RemoteMemory,
+  memory: CallableMemory,
   offset: number,
   length: number,
 ): Promise<ReadResult> {
@@ -25,7 +30,7 @@ export async function readMemory(
 
 /** Writes `bytes`, at least one, which are copied before the call returns. */
 export function writeMemory(
-  memory: RemoteMemory,
+  memory: CallableMemory,
   offset: number,
   bytes: Uint8Array,
 ): Promise<MemoryStatus> {
@@ -36,7 +41,7 @@ export function writeMemory(
 
 /** Writes `length` zeros, 1 and up. */
 export function zeroMemory(
-  memory: RemoteMemory,
+  memory: CallableMemory,
   offset: number,
   length: number,
 ): Promise<MemoryStatus> {
@@ -45,7 +50,7 @@ export function zeroMemory(
 
 type Range = Pick<MemoryRequest, 'kind' | 'offset' | 'length'> & Partial<MemoryRequest>;
 
-function call(memory: RemoteMemory, range: Range): Promise<MemoryStatus> {
+function call(memory: CallableMemory, range: Range): Promise<MemoryStatus> {
   return new Promise((resolve) => {
     const owner = {
       requestDone: (_: MemoryRequest, status: MemoryStatus) => resolve(status),

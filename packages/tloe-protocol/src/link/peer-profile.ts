@@ -27,6 +27,11 @@ export interface PeerProfile {
    * the flits. Where one is lost for good this is what it has granted.
    */
   readonly lostGrants: readonly string[];
+  /**
+   * An Open while it holds a connection starts that anew. Otherwise it takes it for a repetition, or
+   * nobody knows: a second connection is to be had only after the first has ended at both ends.
+   */
+  readonly startsAnewOnOpen: boolean;
   /** Drops duplicates: it is safe to resend frames to it. Otherwise only requests are repeated. */
   readonly dropsDuplicates: boolean;
   /** Acknowledges no repeated frame: only a new one makes it say where it is. */
@@ -66,6 +71,7 @@ const generic: PeerProfile = {
   maxTloeBytes: 9_000,
   gapMicros: 2 * SECOND,
   lostGrants: [],
+  startsAnewOnOpen: false,
   dropsDuplicates: true,
   isMuteOnDuplicates: false,
   repeatsAcksAtGaps: false,
@@ -88,6 +94,7 @@ export const PEER_PROFILES: Readonly<Record<PeerProfileName, PeerProfile>> = {
     maxPutLog2: 12,
     hasPutPartial: true,
     gapMicros: Infinity,
+    startsAnewOnOpen: true,
     ackEveryFrames: 16,
   },
   memnode: {
@@ -95,6 +102,7 @@ export const PEER_PROFILES: Readonly<Record<PeerProfileName, PeerProfile>> = {
     name: 'memnode',
     description: 'the C memory node: no retransmission, runs duplicates again, leaks credits',
     gapMicros: 0,
+    startsAnewOnOpen: true,
     dropsDuplicates: false,
     returnsCredits: false,
     requestTimeoutMicros: 250 * MILLISECOND,

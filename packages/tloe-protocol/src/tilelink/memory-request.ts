@@ -28,6 +28,8 @@ export const MemoryStatus = {
   lost: 5,
   /** The connection was closed first. */
   closed: 6,
+  /** Nothing proves that the endpoint still holds what was written; for owners of connections. */
+  unproven: 7,
 } as const;
 export type MemoryStatus = (typeof MemoryStatus)[keyof typeof MemoryStatus];
 
