@@ -29,6 +29,7 @@ export const packageOfCommand = {
   'nbd-client': 'nbd-client',
   nbdkit: 'nbdkit',
   tshark: 'tshark',
+  openssl: 'openssl',
   fusermount3: 'fuse3',
   // the test kernel
   'qemu-system-x86_64': 'qemu-system-x86',
@@ -68,7 +69,7 @@ export const networkCommands = ['ip', 'unshare', 'nsenter'];
 /** The clients and tools that the end-to-end tests drive. */
 export const testCommands = words(
   'ip unshare nsenter nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
-  'mkfs.ext4 fsck.ext4 tshark fusermount3',
+  'mkfs.ext4 fsck.ext4 tshark fusermount3 openssl',
 );
 /** What boots the test kernel. */
 export const guestCommands = words('qemu-system-x86_64 busybox cpio depmod setpriv');

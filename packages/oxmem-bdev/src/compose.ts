@@ -37,6 +37,7 @@ import type { LeftoverFiles } from './runtime/leftover-files.ts';
 import { ServiceManager } from './runtime/service-manager.ts';
 import { ExportFrontEnd } from './server/export-front-end.ts';
 import { MAX_REQUESTS, NbdServer } from './server/nbd-server.ts';
+import { loadTlsCredentials, type TlsCredentials } from './server/tls-credentials.ts';
 import { ContentWitness } from './witness/content-witness.ts';
 import { MemoryWitnesses, proveContents } from './witness/prove-contents.ts';
 
@@ -82,12 +83,13 @@ export interface Driver {
  *     KernelFrontEnd or ExportFrontEnd → RemoteBlockDevice → MemorySlice → EndpointMemory
  *                                   → RemoteMemory → (CapturingTransport →) RawSocket
  *
- * @throws DriverError when the interface, the raw socket or the capture file cannot be had; nothing is
- *         left open then
+ * @throws DriverError when the interface, the raw socket, the capture file or the files for TLS cannot
+ *         be had; nothing is left open then
  */
 export async function composeDriver(options: Options, ports: DriverPorts): Promise<Driver> {
   const { clock, logger } = ports;
   const machine = options.listen === undefined ? kernelMachine(ports) : undefined;
+  const tls = openTlsFiles(options, logger);
   const socket = openRawTransport(options, ports.binding);
   let capture: PcapFile | undefined;
   try {
@@ -103,7 +105,7 @@ export async function composeDriver(options: Options, ports: DriverPorts): Promi
   const { memory, shown } = composeDevices(options, { transport, clock, failures }, watch);
   const frontEnd =
     machine === undefined
-      ? createExport(options, shown, ports)
+      ? createExport(options, shown, { ...ports, tls })
       : new KernelFrontEnd(options, shown, {
           machine,
           logger,
@@ -185,11 +187,19 @@ function connectionConfig(options: Options): EndpointMemoryConfig['connection'] 
   };
 }
 
+function openTlsFiles(
+  { tlsCert: cert, tlsKey: key, tlsCa: ca }: Options,
+  logger: Logger,
+): TlsCredentials | undefined {
+  if (cert === undefined || key === undefined) return undefined;
+  return loadTlsCredentials({ cert, key, ca }, (text) => logger.warn(text));
+}
+
 /** The devices as exports of one socket, the first of which is the default one. */
 function createExport(
   options: Options,
   shown: readonly ShownDevice[],
-  { clock, logger, leftovers }: DriverPorts,
+  { clock, logger, leftovers, tls }: DriverPorts & { tls: TlsCredentials | undefined },
 ): FrontEnd {
   const exports = new ExportTable(
     shown.map(({ slice, device }) => ({
@@ -200,7 +210,7 @@ function createExport(
       backend: device,
     })),
   );
-  const server = new NbdServer({ exports, clock, logger });
+  const server = new NbdServer({ exports, clock, logger, tls });
   return new ExportFrontEnd(server, options, leftovers);
 }
 

@@ -30,6 +30,8 @@ export type DriverErrorCode =
   | 'ERR_OXMEM_LISTEN_PERMISSION'
   /** The place of the export cannot be used. */
   | 'ERR_OXMEM_LISTEN'
+  /** Certificate or key for TLS cannot be used. */
+  | 'ERR_OXMEM_TLS'
   /** This process cannot be prepared for serving swap space. */
   | 'ERR_OXMEM_SWAP'
   /** A file that was asked for cannot be written. */
@@ -73,6 +75,7 @@ const EXIT_CODES: Readonly<Record<DriverErrorCode, ExitCode>> = {
   ERR_OXMEM_LISTEN_BUSY: ExitCode.deviceUnavailable,
   ERR_OXMEM_LISTEN_PERMISSION: ExitCode.notPermitted,
   ERR_OXMEM_LISTEN: ExitCode.failed,
+  ERR_OXMEM_TLS: ExitCode.usage,
   ERR_OXMEM_SWAP: ExitCode.notPermitted,
   ERR_OXMEM_FILE: ExitCode.failed,
   ERR_OXMEM_CONNECTION_ENDED: ExitCode.failed,

@@ -12,3 +12,5 @@ export { formatListenAddress, parseListenAddress } from './server/listen-address
 export type { ListenAddress } from './server/listen-address.ts';
 export { MAX_CONNECTIONS, MAX_REQUESTS, NbdServer } from './server/nbd-server.ts';
 export type { NbdServerOptions } from './server/nbd-server.ts';
+export { loadTlsCredentials } from './server/tls-credentials.ts';
+export type { TlsCredentials, TlsFiles } from './server/tls-credentials.ts';

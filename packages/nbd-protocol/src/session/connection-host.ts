@@ -55,6 +55,12 @@ export interface ConnectionHost {
    */
   onInputWanted(): void;
   /**
+   * The client wants TLS, has been told so, and `outputWritten` has reported the last byte of it:
+   * from here on nothing goes in plain. Call `tlsStarted` once TLS is there, or `abort`. Needed by
+   * connections with `tls`.
+   */
+  onStartTls?(): void;
+  /**
    * The client has said DISC. `onClose` follows when its open requests are answered; a client that
    * does not wait for that ends the stream before.
    */

@@ -16,6 +16,7 @@ import {
   type HandshakeFailure,
   type Negotiation,
   OPTION_HANDLERS,
+  answerTlsRequired,
   answerUnsupported,
 } from './option-handlers.ts';
 
@@ -51,13 +52,15 @@ export class Handshake {
   private optionCount = 0;
   private takenBytes = 0;
 
-  constructor(exports: ExportTable, limits: ConnectionLimits) {
+  /** @param tls  whether clients must start TLS before anything else; else they cannot */
+  constructor(exports: ExportTable, limits: ConnectionLimits, tls: boolean) {
     this.negotiation = {
       exports,
       limits,
       out: this.out,
       clientFlags: 0,
       structuredReplies: false,
+      tls: tls ? 'required' : 'off',
       contextName: undefined,
       end: undefined,
     };
@@ -70,7 +73,18 @@ export class Handshake {
   }
 
   get wantsInput(): boolean {
-    return this.end === undefined && this.out.length - this.sentBytes < OUTPUT_FULL_BYTES;
+    if (this.end !== undefined || this.negotiation.tls === 'starting') return false;
+    return this.out.length - this.sentBytes < OUTPUT_FULL_BYTES;
+  }
+
+  /** Whether the client has been told in full that TLS begins now. */
+  get isTlsDue(): boolean {
+    return this.end === undefined && this.negotiation.tls === 'starting' && !this.hasOutput;
+  }
+
+  /** All further bytes come through TLS. */
+  tlsStarted(): void {
+    this.negotiation.tls = 'on';
   }
 
   get hasOutput(): boolean {
@@ -88,6 +102,10 @@ export class Handshake {
       at += count;
       this.takenBytes += count;
       if (this.missingBytes() === 0) this.finishItem();
+    }
+    if (this.negotiation.tls === 'starting' && at < stop) {
+      // Whoever could slip them in would speak in the client's name.
+      this.fail('protocolViolation', 'the client sent more in plain after STARTTLS');
     }
     if (this.end !== undefined) this.item = NO_BYTES;
     return at - offset;
@@ -184,6 +202,8 @@ export class Handshake {
       this.fail('limitExceeded', `the handshake is longer than ${limits.handshakeBytes} bytes`);
     } else if (!isFixed && this.option !== Option.EXPORT_NAME) {
       this.fail('protocolViolation', 'a client without FIXED_NEWSTYLE may only send EXPORT_NAME');
+    } else if (this.option === Option.EXPORT_NAME && this.needsTls()) {
+      this.fail('protocolViolation', 'the client asked for an export without TLS');
     } else if (this.option === Option.EXPORT_NAME && dataBytes > MAX_STRING_BYTES) {
       this.fail('protocolViolation', 'an export name is longer than 4096 bytes');
     }
@@ -192,7 +212,8 @@ export class Handshake {
 
   private takeOptionData(): void {
     const data = this.item.subarray(0, this.itemBytes);
-    const handler = OPTION_HANDLERS[this.option] ?? answerUnsupported;
+    const known = OPTION_HANDLERS[this.option] ?? answerUnsupported;
+    const handler = this.needsTls() ? answerTlsRequired : known;
     handler(this.negotiation, this.option, data);
     this.expect('optionHeader', OPTION_HEADER_BYTES);
   }
@@ -200,13 +221,20 @@ export class Handshake {
   private refuseLongOption(): void {
     const { optionDataBytes } = this.negotiation.limits;
     const text = `the data of this option is longer than ${optionDataBytes} bytes`;
-    if (this.option in OPTION_HANDLERS) {
+    if (this.needsTls()) {
+      answerTlsRequired(this.negotiation, this.option);
+    } else if (this.option in OPTION_HANDLERS) {
       writeOptionError(this.out, this.option, OptionReply.ERR_TOO_BIG, text);
       this.forgetSelection();
     } else {
       answerUnsupported(this.negotiation, this.option);
     }
     this.expect('optionHeader', OPTION_HEADER_BYTES);
+  }
+
+  private needsTls(): boolean {
+    if (this.negotiation.tls !== 'required') return false;
+    return this.option !== Option.STARTTLS && this.option !== Option.ABORT;
   }
 
   /** A failed SET_META_CONTEXT voids the former selection, however it failed. */

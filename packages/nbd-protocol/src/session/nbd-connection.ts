@@ -19,6 +19,11 @@ export type NbdConnectionOptions = NegotiatedOptions | FixedOptions;
 export interface NegotiatedOptions {
   readonly exports: ExportTable;
   readonly fixedExport?: undefined;
+  /**
+   * The client must start TLS before it may ask for anything; false, which is the default: it cannot.
+   * The host does the TLS, see `ConnectionHost.onStartTls`.
+   */
+  readonly tls?: boolean;
   readonly limits?: Partial<ConnectionLimits>;
 }
 
@@ -58,6 +63,7 @@ export class NbdConnection implements TransmissionOwner {
   private endText = '';
   private busy = false;
   private outputAnnounced: boolean;
+  private tlsAnnounced = false;
 
   constructor(options: NbdConnectionOptions, host: ConnectionHost) {
     this.host = host;
@@ -66,7 +72,9 @@ export class NbdConnection implements TransmissionOwner {
     // The greeting is announced by being there.
     this.outputAnnounced = options.fixedExport === undefined;
     if (options.fixedExport === undefined) {
-      this.handshake = new Handshake(options.exports, this.limits);
+      const tls = options.tls ?? false;
+      assert(!tls || host.onStartTls !== undefined, 'a host that requires TLS can start it');
+      this.handshake = new Handshake(options.exports, this.limits, tls);
     } else {
       this.handshake = undefined;
       const { fixedExport } = options;
@@ -201,6 +209,13 @@ export class NbdConnection implements TransmissionOwner {
     if (parked && this.isOpen() && this.wantsInput) this.host.onInputWanted();
   }
 
+  /** Answers `onStartTls`: what `receive` takes and `gatherOutput` shows goes through TLS now. */
+  tlsStarted(): void {
+    if (!this.isOpen()) return;
+    assert(this.tlsAnnounced, 'tlsStarted answers onStartTls');
+    this.handshake?.tlsStarted();
+  }
+
   /** @internal */
   transmissionOutput(): void {
     if (!this.busy) this.settle();
@@ -270,6 +285,10 @@ export class NbdConnection implements TransmissionOwner {
     if (this.hasOutput && !this.outputAnnounced) {
       this.outputAnnounced = true;
       this.host.onOutput();
+    }
+    if (this.currentState === 'handshake' && this.handshake?.isTlsDue && !this.tlsAnnounced) {
+      this.tlsAnnounced = true;
+      this.host.onStartTls?.();
     }
   }
 

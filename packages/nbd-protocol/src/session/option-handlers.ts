@@ -37,6 +37,14 @@ export type HandshakeEnd =
 export type HandshakeFailure = CloseReason &
   ('protocolViolation' | 'exportUnknown' | 'limitExceeded');
 
+/**
+ * - `off`: the server has no certificate.
+ * - `required`: nothing but STARTTLS and ABORT is heard in plain.
+ * - `starting`: the server has agreed; not a byte of the client is looked at before TLS is there.
+ * - `on`: what is negotiated comes through TLS.
+ */
+export type TlsState = 'off' | 'required' | 'starting' | 'on';
+
 /** What has been negotiated so far, and where replies go. */
 export interface Negotiation {
   readonly exports: ExportTable;
@@ -45,6 +53,7 @@ export interface Negotiation {
   /** Handshake flags that the client sent. */
   clientFlags: number;
   structuredReplies: boolean;
+  tls: TlsState;
   /** Name of the export for which base:allocation was selected, as the client wrote it. */
   contextName: Uint8Array | undefined;
   end: HandshakeEnd | undefined;
@@ -53,11 +62,7 @@ export interface Negotiation {
 /** Answers one option. `data` is valid during the call only. */
 export type OptionHandler = (negotiation: Negotiation, option: number, data: Uint8Array) => void;
 
-/**
- * Every option that is understood; all others are answered by ERR_UNSUP. STARTTLS stands in the
- * table so that TLS has its place: today it is refused in good order. Once it is supported, all that
- * has been negotiated before it must be forgotten, and bytes that came in plain after it thrown away.
- */
+/** Every option that is understood; all others are answered by ERR_UNSUP. */
 export const OPTION_HANDLERS: Readonly<Record<number, OptionHandler>> = {
   [Option.EXPORT_NAME]: answerExportName,
   [Option.ABORT]: answerAbort,
@@ -73,6 +78,12 @@ export const OPTION_HANDLERS: Readonly<Record<number, OptionHandler>> = {
 /** Answers an option that is not in the table. */
 export function answerUnsupported(negotiation: Negotiation, option: number): void {
   writeOptionError(negotiation.out, option, OptionReply.ERR_UNSUP, 'this option is not supported');
+}
+
+/** Answers what must not be asked in plain. */
+export function answerTlsRequired(negotiation: Negotiation, option: number): void {
+  const text = 'this server talks about its exports through TLS only';
+  writeOptionError(negotiation.out, option, OptionReply.ERR_TLS_REQD, text);
 }
 
 function answerExportName(negotiation: Negotiation, _option: number, data: Uint8Array): void {
@@ -105,7 +116,18 @@ function answerList(negotiation: Negotiation, option: number, data: Uint8Array):
 
 function answerStartTls(negotiation: Negotiation, option: number, data: Uint8Array): void {
   if (refuseData(negotiation, option, data)) return;
-  writeOptionError(negotiation.out, option, OptionReply.ERR_UNSUP, 'TLS is not supported');
+  switch (negotiation.tls) {
+    case 'off':
+      writeOptionError(negotiation.out, option, OptionReply.ERR_UNSUP, 'TLS is not supported');
+      break;
+    case 'required':
+      // Nothing has been negotiated before, so there is nothing to forget.
+      acknowledge(negotiation, option);
+      negotiation.tls = 'starting';
+      break;
+    default:
+      invalid(negotiation, option, 'TLS has been started already');
+  }
 }
 
 function answerStructuredReply(negotiation: Negotiation, option: number, data: Uint8Array): void {

@@ -31,6 +31,8 @@ export class MemoryLink implements ConnectionHost {
   outputCalls = 0;
   inputWantedCalls = 0;
   disconnectCalls = 0;
+  /** Calls of `onStartTls`; the test says when TLS is there. */
+  startTlsCalls = 0;
   /** Everything that the server has sent. */
   readonly serverBytes: Uint8Array[] = [];
   private readonly windows: OutputWindow[];
@@ -54,6 +56,10 @@ export class MemoryLink implements ConnectionHost {
   onInputWanted(): void {
     this.inputWantedCalls++;
     this.resumeWanted = true;
+  }
+
+  onStartTls(): void {
+    this.startTlsCalls++;
   }
 
   onDisconnect(): void {

@@ -55,6 +55,10 @@ export interface Options {
   readonly swap: boolean;
   /** Undefined: kernel devices instead of an export on a socket. */
   readonly listen: ListenAddress | undefined;
+  /** Files in PEM format for TLS on the export; the first two go together. */
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly tlsCa: string | undefined;
   readonly readOnly: boolean;
   /** 512, 1024, 2048 or 4096. */
   readonly blockSize: number;
@@ -181,6 +185,30 @@ export const OPTION_RULES: OptionRules = {
     help: 'instead: NBD export, unix:PATH or tcp:HOST:PORT',
     expected: 'unix:PATH (at most 107 bytes) or tcp:HOST:PORT, for example tcp:[::1]:10809',
     parse: parseListenAddress,
+    fallback: undefined,
+  },
+  tlsCert: {
+    flag: '--tls-cert=FILE',
+    group: 'Device',
+    help: 'TLS on the export: certificate,',
+    expected: 'the path of a file in PEM format',
+    parse: parsePath,
+    fallback: undefined,
+  },
+  tlsKey: {
+    flag: '--tls-key=FILE',
+    group: 'Device',
+    help: 'its private key,',
+    expected: 'the path of a file in PEM format',
+    parse: parsePath,
+    fallback: undefined,
+  },
+  tlsCa: {
+    flag: '--tls-ca=FILE',
+    group: 'Device',
+    help: 'and who signs those that clients must have',
+    expected: 'the path of a file in PEM format',
+    parse: parsePath,
     fallback: undefined,
   },
   readOnly: {
@@ -344,10 +372,21 @@ function checkTogether(options: Options): ReadValues<Options> {
     if (options[name] === fallback) continue;
     return bad(`${flag.split('=')[0]} is for kernel devices and cannot go with --listen.`);
   }
+  const tls = checkTls(options);
+  if (tls !== undefined) return bad(tls);
   if (options.takeover && options.attach === 'ioctl') {
     return bad('--takeover needs netlink: leave --attach=ioctl out.');
   }
   return { isValid: true, options };
+}
+
+/** One sentence about TLS options that do not go together. */
+function checkTls({ listen, tlsCert, tlsKey, tlsCa }: Options): string | undefined {
+  if ((tlsCert ?? tlsKey ?? tlsCa) === undefined) return undefined;
+  if (listen === undefined) return '--tls-cert, --tls-key and --tls-ca need --listen.';
+  if (tlsCert === undefined) return '--tls-cert is missing: TLS needs a certificate and its key.';
+  if (tlsKey === undefined) return '--tls-key is missing: TLS needs a certificate and its key.';
+  return undefined;
 }
 
 function bad(sentence: string): ReadValues<Options> {

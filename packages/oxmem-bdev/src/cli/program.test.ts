@@ -34,6 +34,9 @@ describe('a command line with the required options only', () => {
       restartWait: 30 * SECOND,
       swap: false,
       listen: undefined,
+      tlsCert: undefined,
+      tlsKey: undefined,
+      tlsCa: undefined,
       readOnly: false,
       blockSize: 4096,
       maxRequest: 10,
@@ -135,6 +138,9 @@ const TABLE: readonly [keyof Options, readonly [string, unknown][], readonly str
       `unix:${'x'.repeat(108)}`,
     ],
   ],
+  ['tlsCert', [['cert.pem', 'cert.pem']], ['']],
+  ['tlsKey', [['key.pem', 'key.pem']], ['']],
+  ['tlsCa', [['ca.pem', 'ca.pem']], ['']],
   [
     'blockSize',
     [
@@ -195,6 +201,9 @@ const TABLE: readonly [keyof Options, readonly [string, unknown][], readonly str
   ['logFormat', [['json', 'json']], ['xml', '']],
 ];
 
+/** What every one of the TLS options needs, and a good value. */
+const TLS_OPTIONS = ['--listen=unix:s', '--tls-cert=cert.pem', '--tls-key=key.pem'];
+
 /** Options without a value. */
 const SWITCHES: readonly [keyof Options, string][] = [
   ['readOnly', '--read-only'],
@@ -210,7 +219,10 @@ describe('every option', () => {
 
   it.each(TABLE)('--%s: good values are read', (name, good) => {
     const long = OPTION_RULES[name].flag.split('=')[0];
-    for (const [text, value] of good) expect(optionsOf(`${long}=${text}`)[name]).toEqual(value);
+    const needed = name.startsWith('tls') ? TLS_OPTIONS : [];
+    for (const [text, value] of good) {
+      expect(optionsOf(...needed, `${long}=${text}`)[name]).toEqual(value);
+    }
   });
 
   it.each(TABLE)(
@@ -254,6 +266,20 @@ describe('options that are at odds with each other', () => {
     expect(sentenceOf(...REQUIRED, base, '--size=8192')).toMatch(
       /^--size: "8192".*0xfffffffffffff000.*2\^64/,
     );
+  });
+});
+
+describe('TLS', () => {
+  it('needs an export, a certificate and its key', () => {
+    const [listen = '', cert = '', key = ''] = TLS_OPTIONS;
+    for (const [given, missing] of [
+      [[cert, key], '--listen'],
+      [[listen, cert], '--tls-key'],
+      [[listen, key], '--tls-cert'],
+      [[listen, '--tls-ca=ca.pem'], '--tls-cert'],
+    ] as const) {
+      expect(sentenceOf(...REQUIRED, ...given)).toContain(missing);
+    }
   });
 });
 

@@ -20,7 +20,11 @@ import {
 
 import type { MemoryAccess } from '../device/memory-access.ts';
 import type { Proof } from '../witness/prove-contents.ts';
-import { nextEndpointState, type EndpointState, type EndpointTransition } from './endpoint-state.ts';
+import {
+  nextEndpointState,
+  type EndpointState,
+  type EndpointTransition,
+} from './endpoint-state.ts';
 import { SharedTransport } from './shared-transport.ts';
 
 /** How an endpoint is spoken to. */

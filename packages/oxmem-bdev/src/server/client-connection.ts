@@ -17,6 +17,8 @@ export interface ClientConnectionOptions {
   readonly clock: Clock;
   readonly handshakeMicros: Micros;
   readonly limits?: Partial<ConnectionLimits> | undefined;
+  /** Clients must start TLS, and the stream can do it. */
+  readonly isTls?: boolean | undefined;
 }
 
 /** The end of a connection, for the log. */
@@ -61,10 +63,10 @@ export class ClientConnection implements ConnectionHost, ClientStreamHandlers {
     options: ClientConnectionOptions,
     onGone: (end: ConnectionEnd) => void,
   ) {
-    const { clock, limits, exports } = options;
+    const { clock, limits, exports, isTls = false } = options;
     this.#onGone = onGone;
     this.#stream = stream;
-    this.#nbd = new NbdConnection({ exports, ...(limits && { limits }) }, this);
+    this.#nbd = new NbdConnection({ exports, tls: isTls, ...(limits && { limits }) }, this);
     this.#handshakeAlarm = clock.createAlarm(() => this.abort('the handshake took too long'));
     this.#handshakeAlarm.arm(clock.now() + options.handshakeMicros);
     stream.start(this);
@@ -119,6 +121,13 @@ export class ClientConnection implements ConnectionHost, ClientStreamHandlers {
   onInputWanted(): void {
     this.#isInputWanted = true;
     this.#schedule();
+  }
+
+  onStartTls(): void {
+    this.#stream.startTls?.((problem) => {
+      if (problem === undefined) this.#nbd.tlsStarted();
+      else this.abort(`TLS failed: ${problem}`);
+    });
   }
 
   onClose(reason: CloseReason, text: string): void {

@@ -35,6 +35,13 @@ export interface ClientStream {
    */
   send(windows: readonly OutputWindow[], count: number): number;
   /**
+   * Puts TLS between the client and what is sent and received from now on. Only where the session
+   * is told to use TLS.
+   *
+   * @param onDone  called once; with a problem there is no TLS, and the stream is over
+   */
+  startTls?(onDone: (problem: string | undefined) => void): void;
+  /**
    * Ends the stream. Idempotent.
    *
    * @param isInOrder  what was sent is written before

@@ -14,6 +14,9 @@ import type { OpenClientStream } from './client-stream.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { openClientStream } from './open-client-stream.ts';
 import { boundAddress, openServerSocket } from './server-socket.ts';
+import type { TlsCredentials } from './tls-credentials.ts';
+import { TlsClientStream } from './tls-client-stream.ts';
+import { TlsStarter } from './tls-starter.ts';
 
 /** Clients that are served at a time. */
 export const MAX_CONNECTIONS = 16;
@@ -30,7 +33,9 @@ export interface NbdServerOptions {
   /** Time for a handshake. Default 10 s. */
   readonly handshakeMicros?: Micros;
   readonly limits?: Partial<ConnectionLimits>;
-  /** Default `openClientStream`. */
+  /** Clients must start TLS before they may ask for anything; undefined: they cannot. */
+  readonly tls?: TlsCredentials | undefined;
+  /** Default `openClientStream`; not used with TLS. */
   readonly openStream?: OpenClientStream;
 }
 
@@ -41,6 +46,7 @@ export interface NbdServerOptions {
 export class NbdServer {
   readonly #options: NbdServerOptions;
   readonly #maxConnections: number;
+  readonly #openStream: OpenClientStream;
   readonly #connections = new Set<ClientConnection>();
   #server: Server | undefined = undefined;
   #clientCount = 0;
@@ -50,6 +56,9 @@ export class NbdServer {
   constructor(options: NbdServerOptions) {
     this.#options = options;
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+    const { tls, openStream = openClientStream } = options;
+    const starter = tls && new TlsStarter(tls);
+    this.#openStream = starter ? (socket) => new TlsClientStream(socket, starter) : openStream;
   }
 
   /** Clients connected, those included whose last requests are still with the device. */
@@ -117,10 +126,9 @@ export class NbdServer {
     const handshakeMicros = this.#options.handshakeMicros ?? HANDSHAKE_TIME_LIMIT_MS * MILLISECOND;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MILLIS);
-    const { openStream = openClientStream } = this.#options;
     const connection = new ClientConnection(
-      openStream(socket),
-      { exports, clock, handshakeMicros, limits },
+      this.#openStream(socket),
+      { exports, clock, handshakeMicros, limits, isTls: this.#options.tls !== undefined },
       (end) => {
         this.#connections.delete(connection);
         this.#hasRefused = false;
