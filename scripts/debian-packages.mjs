@@ -13,6 +13,10 @@ export const packageOfCommand = {
   'g++': 'g++',
   make: 'make',
   python3: 'python3',
+  nm: 'binutils',
+  'x86_64-linux-gnu-g++': 'g++-x86-64-linux-gnu',
+  'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+  'qemu-aarch64': 'qemu-user',
   // namespaces and the wire between them
   ip: 'iproute2',
   tc: 'iproute2',

@@ -25,6 +25,7 @@ import { isInPrivateNetwork } from './netns.ts';
  * - `loop`: loop devices that may be mounted
  * - `fuse`: FUSE mounts
  * - `command:NAME`: the program NAME
+ * - `asked:NAME`: somebody has asked for it, by `pnpm test:NAME`, because it takes long
  */
 export type Need =
   | 'root'
@@ -36,7 +37,8 @@ export type Need =
   | 'test-guest'
   | 'loop'
   | 'fuse'
-  | `command:${string}`;
+  | `command:${string}`
+  | `asked:${string}`;
 
 /**
  * Says whether this machine has something.
@@ -46,6 +48,7 @@ export type Need =
  */
 export function missingReason(need: Need): string | undefined {
   if (need.startsWith('command:')) return missingCommand(need.slice('command:'.length));
+  if (need.startsWith('asked:')) return missingDemand(need.slice('asked:'.length));
   return gates[need as keyof typeof gates]();
 }
 
@@ -107,7 +110,8 @@ declare module 'vitest' {
 function isDemanded(needs: readonly Need[]): boolean {
   const demanded = new Set((process.env['OXMEM_REQUIRE'] ?? '').split(',').map((n) => n.trim()));
   const isMissingOne = (need: Need): boolean =>
-    (demanded.has('all') || demanded.has(need)) && missingReason(need) !== undefined;
+    (demanded.has(need) || (demanded.has('all') && !need.startsWith('asked:'))) &&
+    missingReason(need) !== undefined;
   return needs.some(isMissingOne);
 }
 
@@ -119,6 +123,11 @@ function failForGood(reason: string): void {
 
 function missingCommand(name: string): string | undefined {
   return hasCommand(name) ? undefined : `${name} is not installed (${installRemedy([name])})`;
+}
+
+function missingDemand(name: string): string | undefined {
+  const asked = (process.env['OXMEM_ASKED'] ?? '').split(',');
+  return asked.includes(name) ? undefined : `takes long; runs when asked for: pnpm test:${name}`;
 }
 
 const gates = {

@@ -1,6 +1,10 @@
-// Builds the addon into build/Release with node-gyp. Silent unless something goes wrong.
+// Builds the addon into build/Release with node-gyp. Silent unless something goes wrong. Every native
+// package has this very file.
 //
-//   node native/build.mjs [--sanitize]     --sanitize: with AddressSanitizer and UBSan
+//   node native/build.mjs [--if-needed] [--sanitize]
+//
+//   --if-needed   at install: not if an addon that came with the package loads
+//   --sanitize    with AddressSanitizer and UBSan
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,15 +13,27 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const packageRoot = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(import.meta.url);
 
 /** Ends with one sentence: what is missing, and how to get it. */
 function giveUp(sentence) {
-  process.stderr.write(`@oxmem/nbd-kernel: ${sentence}\n`);
+  process.stderr.write(`${require('../package.json').name}: ${sentence}\n`);
   process.exit(1);
 }
 
 function runs(program) {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** Whether there is an addon for this machine: a prebuilt one, or one built before. */
+function hasAddon() {
+  if (process.env.npm_config_build_from_source === 'true') return false;
+  try {
+    require('node-gyp-build')(packageRoot);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Node's own headers if they came with it; otherwise node-gyp downloads them. */
@@ -27,26 +43,44 @@ function headerOptions() {
   return isComplete ? [`--nodedir=${prefix}`] : [];
 }
 
-function main() {
-  if (process.platform !== 'linux') {
-    giveUp(`the kernel NBD device exists on Linux only, not on ${process.platform}.`);
+/** Ours in the repository, else the one that npm and pnpm bring along. */
+function findNodeGyp() {
+  try {
+    return require.resolve('node-gyp/bin/node-gyp.js');
+  } catch {
+    const bundled = process.env.npm_config_node_gyp;
+    if (bundled !== undefined && existsSync(bundled)) return bundled;
+    return giveUp('node-gyp not found; install it beside this package: `npm install node-gyp`.');
   }
+}
+
+function checkTools() {
+  const none = `there is no prebuilt addon for ${process.platform}-${process.arch} here, and`;
   const compiler = process.env.CXX ?? 'c++';
   if (!runs(compiler) && !runs('g++')) {
     giveUp(
-      `no C++ compiler found (${compiler}); install one, e.g. ` +
+      `${none} no C++ compiler (${compiler}) to build one; install it, e.g. ` +
         '`sudo apt install build-essential` or `sudo dnf install gcc-c++ make`.',
     );
   }
-  if (!runs('make')) giveUp('`make` not found; install it, e.g. `sudo apt install make`.');
-  if (!runs('python3')) {
-    giveUp('node-gyp needs Python; install it, e.g. `sudo apt install python3`.');
+  if (!runs('make')) {
+    giveUp(`${none} no \`make\` to build one; install it, e.g. \`sudo apt install make\`.`);
   }
+  if (!runs('python3')) {
+    giveUp(
+      `${none} no Python, which node-gyp needs to build one; install it, e.g. ` +
+        '`sudo apt install python3`.',
+    );
+  }
+}
 
-  const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+function main() {
+  if (process.platform !== 'linux') giveUp(`it works on Linux only, not on ${process.platform}.`);
+  if (process.argv.includes('--if-needed') && hasAddon()) return;
+  checkTools();
   const options = ['rebuild', '--loglevel=error', ...headerOptions()];
   if (process.argv.includes('--sanitize')) options.push('--', '-Dsanitize=1');
-  const result = spawnSync(process.execPath, [nodeGyp, ...options], {
+  const result = spawnSync(process.execPath, [findNodeGyp(), ...options], {
     cwd: packageRoot,
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,

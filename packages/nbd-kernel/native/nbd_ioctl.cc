@@ -7,7 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
-#include <fstream>
+#include <cstdio>
 #include <thread>
 
 namespace nbd_kernel {
@@ -31,10 +31,12 @@ constexpr int kLookMillis = 5;
 // Whether the server owes the kernel an answer. False also when nobody can tell.
 bool HasRequests(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
-  std::ifstream file("/sys/block/" + name + "/inflight");
+  const OwnedFd file(open(("/sys/block/" + name + "/inflight").c_str(), O_RDONLY | O_CLOEXEC));
+  char text[64] = {};
+  if (!file.is_open() || read(file.get(), text, sizeof text - 1) <= 0) return false;
   unsigned reads = 0;
   unsigned writes = 0;
-  return (file >> reads >> writes) && reads + writes > 0;
+  return std::sscanf(text, "%u %u", &reads, &writes) == 2 && reads + writes > 0;
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,9 +80,9 @@ SystemError LockMemory() {
 SystemError PinFile(const std::string& path) {
   const OwnedFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.is_open()) return {"open", errno};
-  struct stat facts {};
-  if (fstat(fd.get(), &facts) != 0) return {"fstat", errno};
-  const auto size = static_cast<size_t>(facts.st_size);
+  const off_t end = lseek(fd.get(), 0, SEEK_END);
+  if (end < 0) return {"lseek", errno};
+  const auto size = static_cast<size_t>(end);
   if (size == 0) return {};
   // A locked page is locked for whoever uses it; the mapping is never used, nor taken back.
   void* const pages = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
