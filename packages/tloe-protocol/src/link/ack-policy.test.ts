@@ -100,6 +100,17 @@ describe('a gap', () => {
     expect(policy.isDue).toBe(false);
   });
 
+  it('that is filled is worth an acknowledgement at once, and no NAK any more', () => {
+    policy.gap(100, 7, 1_000);
+    policy.gapFilled();
+    expect([policy.isDue, policy.isNak]).toEqual([true, false]);
+    policy.sent(true);
+    policy.gapFilled();
+    expect(policy.isDue, 'there was no gap').toBe(false);
+    policy.gap(101, 7, 1_000);
+    expect(policy.isNak).toBe(true);
+  });
+
   it('is forgotten with the connection', () => {
     policy.gap(100, 7, 1_000);
     policy.accepted(100, PROFILE);

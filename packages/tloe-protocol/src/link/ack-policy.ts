@@ -44,6 +44,14 @@ export class AckPolicy {
     this.isNak = true;
   }
 
+  /** What was missing has come: that is worth an acknowledgement at once, and no NAK any more. */
+  gapFilled(): void {
+    if (this.#gapAt < 0) return;
+    this.#gapAt = -1;
+    this.isDue = true;
+    this.isNak = false;
+  }
+
   /** The waiting time of an acknowledgement is over. */
   delayPassed(): void {
     if (this.#waiting > 0) this.isDue = true;

@@ -37,6 +37,34 @@ describe('CongestionWindow', () => {
     expect(window.room(0)).toBe(8);
   });
 
+  it('shrinks by half a frame for each that was lost, down to eight', () => {
+    const window = new CongestionWindow(256);
+    window.missed(156);
+    expect(window.room(0)).toBe(178);
+    window.missed(1000);
+    expect(window.room(0)).toBe(8);
+  });
+
+  it('is hardly smaller where one frame in a hundred is lost', () => {
+    const window = new CongestionWindow(256);
+    for (let i = 0; i < 100; i++) {
+      window.missed(1);
+      window.acknowledged(99);
+    }
+    expect(window.room(0)).toBe(256);
+  });
+
+  it('grows slowly where a buffer was too small for it', () => {
+    const window = new CongestionWindow(256);
+    window.missed(56);
+    window.acknowledged(160);
+    expect(window.room(0)).toBe(238);
+    window.reset();
+    window.lost(64);
+    window.acknowledged(32);
+    expect(window.room(0)).toBe(40);
+  });
+
   it('forgets losses when the connection starts anew', () => {
     const window = new CongestionWindow(32);
     window.timedOut(true);

@@ -1,11 +1,17 @@
 /**
- * How many frames may be on their way at once. Go-back-N resends everything behind a lost frame, so
- * on a wire that loses frames a full window is mostly waste: it halves at a loss and grows again
- * with what arrives.
+ * How many frames may be on their way at once. Frames are lost one by one on a bad wire, where fewer
+ * on their way help nobody, and many at once where a buffer is too small for all of them.
+ *
+ * A peer that keeps what comes early misses only what was lost: then the window shrinks by half a
+ * frame for each. The odd loss costs nothing, an overflow brings it to the size of the buffer within
+ * a few rounds, and from there on it grows slowly. To any other peer everything behind a lost frame
+ * is sent again, so that on a bad wire a full window is mostly waste: it halves at a loss.
  */
 export class CongestionWindow {
   readonly #most: number;
   #frames: number;
+  /** From here on it grows slowly: frames were lost one by one, and this many were not too many. */
+  #slowFrom = Infinity;
 
   /** @param most  frames that the retransmit buffer holds */
   constructor(most: number) {
@@ -20,10 +26,17 @@ export class CongestionWindow {
 
   /** So many frames have arrived. */
   acknowledged(frames: number): void {
-    this.#frames = Math.min(this.#most, Math.max(this.#frames, LEAST) + frames * GROWTH);
+    const growth = this.#frames < this.#slowFrom ? GROWTH : SLOW_GROWTH;
+    this.#frames = Math.min(this.#most, Math.max(this.#frames, LEAST) + frames * growth);
   }
 
-  /** The peer reports a gap; so many frames were on their way. */
+  /** So many frames, and no others, did not arrive. */
+  missed(frames: number): void {
+    this.#frames = Math.max(LEAST, this.#frames - frames / 2);
+    this.#slowFrom = this.#frames;
+  }
+
+  /** The peer reports a gap and has none of what follows; so many frames were on their way. */
   lost(inFlight: number): void {
     this.#frames = Math.max(LEAST, Math.min(this.#frames, inFlight) / 2);
   }
@@ -35,6 +48,7 @@ export class CongestionWindow {
 
   reset(): void {
     this.#frames = this.#most;
+    this.#slowFrom = Infinity;
   }
 }
 
@@ -43,3 +57,6 @@ const LEAST = 8;
 
 /** Frames that the window grows by for each that arrives. */
 const GROWTH = 0.25;
+
+/** The same where frames were lost before. */
+const SLOW_GROWTH = 1 / 16;

@@ -1,7 +1,11 @@
 import type { Micros } from '../units.ts';
 import { Channel } from '../wire/channel.ts';
-import { type FrameView, MessageView } from '../wire/frame-view.ts';
-import type { LinkParts, LinkTransmit } from './link-transmit.ts';
+import { ETHERNET_HEADER_BYTES } from '../wire/ethernet.ts';
+import { FrameView, MessageView } from '../wire/frame-view.ts';
+import { FrameType } from '../wire/tloe-header.ts';
+import { HoldBuffer } from './hold-buffer.ts';
+import type { LinkParts } from './link-parts.ts';
+import type { LinkTransmit } from './link-transmit.ts';
 import type { MessageReceiver } from './message-receiver.ts';
 import type { OpeningFrames } from './opening-frames.ts';
 import { grantOf } from './peer-recognition.ts';
@@ -21,6 +25,8 @@ export class LinkReceive {
   readonly #receiver: MessageReceiver;
   readonly #opening: OpeningFrames;
   readonly #message = new MessageView();
+  readonly #held: HoldBuffer;
+  readonly #heldView = new FrameView();
   #gapAt = -1;
   #gapSince: Micros = 0;
   #gapSeenAt: Micros = 0;
@@ -37,17 +43,23 @@ export class LinkReceive {
     this.#receiver = receiver;
     this.#opening = opening;
     this.lastInOrderAt = -Infinity;
+    const { windowFrames, mtuBytes } = parts.config;
+    this.#held = new HoldBuffer(windowFrames, ETHERNET_HEADER_BYTES + mtuBytes);
   }
 
-  /** An AckOnly shows the sender's next number: one ahead of what we expect proves a loss. */
-  takeAckOnly(now: Micros, view: FrameView, isOpening: boolean): void {
+  /**
+   * An AckOnly shows the sender's next number: one ahead of what we expect proves a loss. Returns
+   * whether the peer's Close was accepted, one that had been kept.
+   */
+  takeAckOnly(now: Micros, view: FrameView, isOpening: boolean): boolean {
     const { stats, order } = this.#parts;
     stats.ackOnlyReceived++;
     if (isOpening) this.#opening.hasAckOnly = true;
-    if (order.classify(view.sequenceNumber) !== 'ahead') return;
-    if (this.#transmit.profile.gapMicros === 0 && !isOpening) return;
-    if (this.#isForGood(now, isOpening)) this.#skipTo(now, view.sequenceNumber);
-    else this.#reportGap(now);
+    if (order.classify(view.sequenceNumber) !== 'ahead') return false;
+    if (this.#parts.profile.gapMicros === 0 && !isOpening) return false;
+    if (this.#isForGood(now, isOpening)) return this.#giveUpTo(now, view.sequenceNumber);
+    this.#reportGap(now);
+    return false;
   }
 
   /** Remembers a frame of the peer's opening; `place`: its number counted from the first. */
@@ -56,7 +68,7 @@ export class LinkReceive {
     if (place === 0) this.#opening.firstAck = ack;
   }
 
-  /** Returns whether the frame was accepted. */
+  /** Returns whether the peer's Close was accepted. */
   takeNumbered(now: Micros, view: FrameView, isOpening: boolean): boolean {
     const { stats, order, acks } = this.#parts;
     const arrival = order.classify(view.sequenceNumber);
@@ -69,19 +81,18 @@ export class LinkReceive {
     if (arrival === 'ahead') {
       stats.outOfOrder++;
       if (!this.#isForGood(now, isOpening)) {
+        // Whose first requests these are is not settled before the first of them is accepted.
+        if (!isOpening && this.hasHeardMessages) this.#held.keep(view, order.expected);
         this.#reportGap(now);
         return false;
       }
-      this.#skipTo(now, view.sequenceNumber);
+      if (this.#giveUpTo(now, view.sequenceNumber)) return true;
+      if (order.classify(view.sequenceNumber) !== 'expected') return false;
     }
-    if (view.messageCount > 0 && !this.#receiver.hasRoom()) {
-      stats.receiverFull++;
-      return false;
-    }
-    if (!isLate) order.accept();
-    this.#accept(now, view);
+    if (!this.#take(now, view, isLate)) return false;
+    if (view.frameType === FrameType.close) return true;
     if (!this.hasHeardMessages) this.takeHeld();
-    return true;
+    return this.#held.count > 0 && this.#releaseHeld(now);
   }
 
   /** Opening frames that came too early and are next now. */
@@ -112,6 +123,7 @@ export class LinkReceive {
   reset(now: Micros): void {
     this.#parts.order.reset(this.#parts.config.firstSequenceNumber);
     this.#opening.forgetFrom(0);
+    this.#held.clear();
     this.hasHeardMessages = false;
     this.#gapAt = -1;
     this.lastInOrderAt = now;
@@ -120,7 +132,7 @@ export class LinkReceive {
   /** Whether the present gap will not be filled any more, as far as is known of the peer. */
   #isForGood(now: Micros, isOpening: boolean): boolean {
     const { expected } = this.#parts.order;
-    const { gapMicros } = this.#transmit.profile;
+    const { gapMicros } = this.#parts.profile;
     // Silence in between is an outage, after which the peer resends.
     const isNew = this.#gapAt !== expected || now - this.#gapSeenAt > gapMicros / 2;
     if (isNew) this.#gapSince = now;
@@ -135,11 +147,51 @@ export class LinkReceive {
     const from = sequenceDistance(config.firstSequenceNumber, order.expected);
     const skipped = order.skipTo(now, number);
     stats.skipped += skipped;
-    const { lostGrants } = this.#transmit.profile;
+    const { lostGrants } = this.#parts.profile;
     for (let place = from; place < Math.min(from + skipped, lostGrants.length); place++) {
       const grant = grantOf(lostGrants[place] ?? '');
       if (grant !== undefined) this.#transmit.account.grant(grant.channel, grant.exponent);
     }
+  }
+
+  /** Gives up what is missing before `number`, not what is kept; returns whether that was a Close. */
+  #giveUpTo(now: Micros, number: number): boolean {
+    const { order } = this.#parts;
+    for (;;) {
+      const next = this.#held.firstKept(order.expected, number);
+      if (next !== order.expected) this.#skipTo(now, next);
+      if (next === number) return false;
+      if (this.#releaseHeld(now)) return true;
+      // No room: the rest must wait.
+      if (order.expected === next) return false;
+    }
+  }
+
+  /** Takes what was kept and is next now; returns whether that was the peer's Close. */
+  #releaseHeld(now: Micros): boolean {
+    const { order } = this.#parts;
+    const view = this.#heldView;
+    while (this.#held.load(order.expected, view)) {
+      if (!this.#take(now, view, false)) return false;
+      if (view.frameType === FrameType.close) return true;
+    }
+    if (this.#held.count > 0) this.#reportGap(now);
+    return false;
+  }
+
+  /** Accepts a frame whose turn it is, if there is room for what it holds. */
+  #take(now: Micros, view: FrameView, isLate: boolean): boolean {
+    const { stats, order } = this.#parts;
+    if (view.messageCount > 0 && !this.#receiver.hasRoom()) {
+      stats.receiverFull++;
+      return false;
+    }
+    if (!isLate) {
+      this.#held.release(order.expected);
+      order.accept();
+    }
+    this.#accept(now, view);
+    return true;
   }
 
   #reportGap(now: Micros): void {
@@ -149,7 +201,8 @@ export class LinkReceive {
 
   #accept(now: Micros, view: FrameView): void {
     this.lastInOrderAt = now;
-    this.#parts.acks.accepted(now, this.#transmit.profile);
+    this.#parts.acks.gapFilled();
+    this.#parts.acks.accepted(now, this.#parts.profile);
     const { channel, credit } = view;
     if (channel !== 0 && channel <= Channel.E) this.#transmit.account.grant(channel, credit);
     this.#transmit.answeredNumber = view.sequenceNumber;

@@ -15,6 +15,8 @@ export class LinkStats {
   framesResent = 0;
   /** Time-outs that started a resend. */
   retransmitTimeouts = 0;
+  /** Frames sent again alone because nothing was heard for a moment. */
+  probes = 0;
   /** Received a second time and dropped. */
   duplicates = 0;
   /** Received ahead of the expected number. */

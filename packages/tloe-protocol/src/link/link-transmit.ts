@@ -4,17 +4,14 @@ import { CHANNEL_TABLE_SIZE } from '../wire/channel.ts';
 import { ETHERNET_HEADER_BYTES, writeEthernetHeader } from '../wire/ethernet.ts';
 import { FRAME_OVERHEAD_BYTES, FrameWriter, flitsOfMtu } from '../wire/frame-writer.ts';
 import { FrameType, packAcknowledgement, packCredit, packHeaderHigh } from '../wire/tloe-header.ts';
-import type { AckPolicy } from './ack-policy.ts';
-import { CongestionWindow } from './congestion-window.ts';
 import { CreditAccount, CreditDebt } from './credits.ts';
-import type { LinkConfig } from './link-config.ts';
+import type { LinkParts } from './link-parts.ts';
+import { LinkResend } from './link-resend.ts';
 import type { LinkState } from './link-state.ts';
-import type { LinkStats } from './link-stats.ts';
 import type { PeerProfile } from './peer-profile.ts';
-import type { ReceiveOrder } from './receive-order.ts';
-import { BOGUS_ACK, RetransmitBuffer, SLOT_LEAD_BYTES } from './retransmit-buffer.ts';
-import { RoundTrip } from './round-trip.ts';
-import { Timer, type Timers } from './timers.ts';
+import { RetransmitBuffer, SLOT_LEAD_BYTES } from './retransmit-buffer.ts';
+import { sequenceAfter } from './sequence-number.ts';
+import { Timer } from './timers.ts';
 
 /** Offset of the second half of the TLoE header in a frame. */
 const HEADER_LOW_OFFSET = ETHERNET_HEADER_BYTES + 4;
@@ -22,53 +19,30 @@ const HEADER_LOW_OFFSET = ETHERNET_HEADER_BYTES + 4;
 /** A full window still has room for a Close. */
 const KEPT_SLOTS = 1;
 
-/** After this many time-outs in a row (as a power of two) one frame at a time probes the peer. */
-const PROBE_BACKOFF = 4;
-
-/** A peer that says the same so often while frames are out has met a gap. */
-const SAME_ACKS_OF_A_GAP = 3;
-
-/** What the sending half shares with the rest of its link. */
-export interface LinkParts {
-  readonly config: LinkConfig;
-  readonly stats: LinkStats;
-  readonly timers: Timers;
-  readonly order: ReceiveOrder;
-  readonly acks: AckPolicy;
-}
-
 /**
  * The sending half of a link: builds frames in the slots of the retransmit buffer, spends credits,
- * lets acknowledgements and returned credits ride along, resends.
+ * lets acknowledgements and returned credits ride along.
  */
 export class LinkTransmit {
   readonly buffer: RetransmitBuffer;
   readonly account: CreditAccount = new CreditAccount();
   readonly debt: CreditDebt;
-  readonly roundTrip: RoundTrip;
-  profile: PeerProfile;
+  /** What is sent again, and when. */
+  readonly resend: LinkResend;
   /** The peer's frame of which the messages are being handed on. */
   answeredNumber = 0;
 
   readonly #parts: LinkParts;
   readonly #writer: FrameWriter;
   #isBuilding = false;
-  /** Frames that may be on their way at once; shrinks when some were lost. */
-  readonly #congestion: CongestionWindow;
-  #wentBackAt: Micros = -Infinity;
+  #gatheredRepairs = 0;
   #gatheredNumbered = 0;
   #gatheredAckOnly = false;
-  /** Times in a row that the peer has said the same. */
-  #sameAcks = 0;
-  /** The number that the last AckOnly has shown. */
-  #shown = -1;
 
   constructor(parts: LinkParts) {
     const { config } = parts;
     this.#parts = parts;
-    this.profile = config.profile;
     this.debt = new CreditDebt(config.grantExponents);
-    this.roundTrip = new RoundTrip(config.retransmit);
     const frameBytes = ETHERNET_HEADER_BYTES + config.mtuBytes + SLOT_LEAD_BYTES;
     const slotBytes = Math.ceil(frameBytes / 64) * 64;
     const first = config.firstSequenceNumber;
@@ -78,8 +52,12 @@ export class LinkTransmit {
       maxMessages: 64,
       minimumFlits: config.minimumFlits,
     });
-    this.#congestion = new CongestionWindow(config.windowFrames);
+    this.resend = new LinkResend(parts, this.buffer);
     this.#prepareSlots();
+  }
+
+  get profile(): PeerProfile {
+    return this.#parts.profile;
   }
 
   /** Most flits that one message may have on this link, given MTU and peer. */
@@ -157,21 +135,25 @@ export class LinkTransmit {
    */
   gather(descriptors: Int32Array, capacity: number): number {
     if (this.#isBuilding) this.seal(FrameType.normal);
-    const { buffer } = this;
+    const { buffer, resend } = this;
     const { order, acks } = this.#parts;
     const ack = packAcknowledgement(order.lastInOrder, 1);
+    const repairs = Math.min(buffer.toRepair(), capacity);
     const onTheirWay = buffer.outstanding() - buffer.toSend();
-    const count = Math.min(buffer.toSend(), capacity, this.#congestion.room(onTheirWay));
-    let number = buffer.cursor;
+    const allowed = Math.min(buffer.toSend(), resend.congestion.room(onTheirWay));
+    const count = Math.min(repairs + allowed, capacity);
+    let number = repairs > 0 ? buffer.repair : buffer.cursor;
     for (let i = 0; i < count; i++) {
+      if (i === repairs) number = buffer.cursor;
       const offset = buffer.frameOffset(number);
       if (!this.profile.pinsAcknowledgements) this.#stampAcknowledgement(offset, ack);
       descriptors[2 * i] = offset;
       descriptors[2 * i + 1] = buffer.length(number);
-      number = (number + 1) & 0x3fffff;
+      number = sequenceAfter(number, 1);
     }
+    this.#gatheredRepairs = repairs;
     this.#gatheredNumbered = count;
-    const isLast = count === buffer.toSend() && count < capacity;
+    const isLast = count === repairs + buffer.toSend() && count < capacity;
     this.#gatheredAckOnly = acks.isDue && (count === 0 || (isLast && acks.isNak));
     if (!this.#gatheredAckOnly) return count;
     this.#writeAckOnly(acks.isNak ? packAcknowledgement(order.lastInOrder, 0) : ack);
@@ -182,76 +164,30 @@ export class LinkTransmit {
 
   /** The transport took the first `count` of the frames listed by the last `gather`. */
   commit(now: Micros, count: number): void {
-    const { stats, timers, acks, config } = this.#parts;
+    const { stats, acks } = this.#parts;
+    const { buffer } = this;
     const numbered = Math.min(count, this.#gatheredNumbered);
-    for (let i = 0; i < numbered; i++) if (this.buffer.advance(now)) stats.framesResent++;
+    const repairs = Math.min(numbered, this.#gatheredRepairs);
+    for (let i = 0; i < repairs; i++) buffer.advanceRepair(now);
+    stats.framesResent += repairs;
+    if (repairs > 0 && buffer.toRepair() === 0) this.resend.repaired();
+    for (let i = repairs; i < numbered; i++) if (buffer.advance(now)) stats.framesResent++;
     stats.framesSent += count;
     if (numbered > 0) {
       acks.sent(false);
-      if (this.buffer.needing > 0) {
-        timers.start(Timer.retransmit, now + this.roundTrip.timeoutMicros());
-        timers.start(Timer.lost, now + config.lostAfterMicros);
-      }
+      this.resend.sent(now);
     }
     if (count <= this.#gatheredNumbered || !this.#gatheredAckOnly) return;
     stats.ackOnlySent++;
-    this.#shown = this.buffer.next;
+    this.resend.numberShown();
     if (acks.isNak) stats.naksSent++;
     acks.sent(true);
   }
 
-  /** An acknowledgement arrived. Returns how many frames it freed. */
-  acknowledged(now: Micros, said: number, isNak: boolean): number {
-    const { stats } = this.#parts;
-    const number = this.profile.acknowledgesUnsent ? this.#believable(said) : said;
-    const isSame = number === this.buffer.acked;
-    const freed = this.buffer.acknowledge(number);
-    if (freed === BOGUS_ACK) stats.bogusAcks++;
-    if (freed > 0) this.#progress(now, number, freed);
-    if (isNak) {
-      stats.naksReceived++;
-      if (number === this.buffer.acked) this.#goBack(now);
-    } else if (isSame && this.profile.repeatsAcksAtGaps) {
-      this.#sameAcks++;
-      if (this.#sameAcks >= SAME_ACKS_OF_A_GAP) this.#goBack(now);
-    }
-    return Math.max(freed, 0);
-  }
-
-  /**
-   * The retransmission timer ran out: resend, from the third time on one frame at a time, and after
-   * `resendPasses` not at all until the peer speaks.
-   */
+  /** The retransmission timer ran out. */
   retransmitTimedOut(now: Micros, state: LinkState): void {
-    const { stats, timers, config } = this.#parts;
-    if (this.buffer.inFlight() === 0) return;
-    stats.retransmitTimeouts++;
-    if (state === 'open' && !this.profile.dropsDuplicates) {
-      this.buffer.acknowledge((this.buffer.unsent - 1) & 0x3fffff);
-      return;
-    }
-    this.roundTrip.backOff();
-    if (this.roundTrip.backoff > 2 ** config.resendPasses) return;
-    this.buffer.rewind();
-    const isProbing = this.roundTrip.backoff >= PROBE_BACKOFF;
-    if (state === 'opening' || this.profile.isMuteOnDuplicates) {
-      this.#congestion.reset();
-      // Whoever is mute on what it has had says where it is when something new follows.
-      if (isProbing && state !== 'closing') this.queueEmptyFrame(FrameType.normal, 0, 0);
-    } else this.#congestion.timedOut(isProbing);
-    timers.set(Timer.retransmit, now + this.roundTrip.timeoutMicros());
-  }
-
-  /** The peer spoke: if resending had stopped, it starts again. */
-  peerSpoke(now: Micros): void {
-    const { timers, config } = this.#parts;
-    if (!this.profile.dropsDuplicates) timers.clear(Timer.lost);
-    // Where passes are counted, a peer that speaks gets all of them again.
-    if (Number.isFinite(config.resendPasses)) this.roundTrip.progress();
-    if (timers.isSet(Timer.retransmit)) return;
-    if (this.buffer.needing === 0 || this.buffer.inFlight() === 0) return;
-    this.roundTrip.progress();
-    timers.set(Timer.retransmit, now + this.roundTrip.timeoutMicros());
+    const needsNew = this.resend.timedOut(now, state);
+    if (needsNew) this.queueEmptyFrame(FrameType.normal, 0, 0);
   }
 
   /** A frame of the peer was taken and its messages have been handed on. */
@@ -267,23 +203,8 @@ export class LinkTransmit {
     this.buffer.reset(this.#parts.config.firstSequenceNumber);
     this.account.reset();
     this.debt.reset();
-    this.roundTrip.reset();
+    this.resend.reset();
     this.#isBuilding = false;
-    this.#congestion.reset();
-    this.#wentBackAt = -Infinity;
-    this.#sameAcks = 0;
-    this.#shown = -1;
-  }
-
-  /**
-   * A peer that takes the number in an AckOnly for received acknowledges it without having the
-   * frame: that number counts once the frame was sent twice.
-   */
-  #believable(number: number): number {
-    if (number !== this.#shown) return number;
-    const { buffer } = this;
-    const isSentTwice = buffer.isInFlight(number) && buffer.transmissions(number) > 1;
-    return isSentTwice ? number : (number - 1) & 0x3fffff;
   }
 
   #fits(flits: number): boolean {
@@ -332,32 +253,6 @@ export class LinkTransmit {
 
   #ackOnlyBytes(): number {
     return FRAME_OVERHEAD_BYTES + this.#parts.config.minimumFlits * 8;
-  }
-
-  #progress(now: Micros, number: number, freed: number): void {
-    const { timers, config } = this.#parts;
-    const { buffer, roundTrip } = this;
-    if (buffer.transmissions(number) === 1) roundTrip.sample(now - buffer.sentAt(number));
-    roundTrip.progress();
-    this.#sameAcks = 0;
-    this.#congestion.acknowledged(freed);
-    if (buffer.needing > 0 && buffer.inFlight() > 0) {
-      timers.set(Timer.retransmit, now + roundTrip.timeoutMicros());
-      timers.set(Timer.lost, now + config.lostAfterMicros);
-    } else {
-      timers.clear(Timer.retransmit);
-      timers.clear(Timer.lost);
-    }
-  }
-
-  /** Resends everything behind the acknowledged number, at most once in a round trip. */
-  #goBack(now: Micros): void {
-    if (!this.profile.dropsDuplicates || this.buffer.inFlight() === 0) return;
-    if (now - this.#wentBackAt < Math.max(this.roundTrip.smoothedMicros, 1)) return;
-    this.#wentBackAt = now;
-    this.#sameAcks = 0;
-    this.#congestion.lost(this.buffer.inFlight());
-    this.buffer.rewind();
   }
 
   #prepareSlots(): void {

@@ -5,21 +5,21 @@ import { Channel } from '../wire/channel.ts';
 import { FrameView } from '../wire/frame-view.ts';
 import { RejectReason } from '../wire/reject-reason.ts';
 import { FrameType } from '../wire/tloe-header.ts';
-import { AckPolicy } from './ack-policy.ts';
+import type { AckPolicy } from './ack-policy.ts';
 import type { LinkConfig } from './link-config.ts';
 import type { LinkEvent } from './link-events.ts';
 import { nextLinkState, type LinkState, type LinkTransition } from './link-state.ts';
+import { linkParts, type LinkParts } from './link-parts.ts';
 import { LinkReceive } from './link-receive.ts';
-import { LinkStats } from './link-stats.ts';
+import type { LinkStats } from './link-stats.ts';
 import { LinkTransmit } from './link-transmit.ts';
 import type { MessageReceiver } from './message-receiver.ts';
 import { OPENING_PLACES, OpeningFrames } from './opening-frames.ts';
 import { OpeningJudge } from './opening-judge.ts';
 import type { PeerProfile } from './peer-profile.ts';
 import { recogniseInitiator } from './peer-recognition.ts';
-import { ReceiveOrder } from './receive-order.ts';
 import { sequenceAfter, sequenceDistance } from './sequence-number.ts';
-import { Timer, Timers } from './timers.ts';
+import { Timer, type Timers } from './timers.ts';
 
 /**
  * One end of a TLoE link, sans-IO: no socket, no timer, no promise, no randomness. Time comes in.
@@ -33,11 +33,11 @@ import { Timer, Timers } from './timers.ts';
  */
 export class Link {
   readonly config: LinkConfig;
-  readonly stats: LinkStats = new LinkStats();
+  readonly stats: LinkStats;
   readonly #receiver: MessageReceiver;
-  readonly #timers = new Timers();
-  readonly #order: ReceiveOrder;
-  readonly #acks = new AckPolicy(this.#timers);
+  readonly #parts: LinkParts;
+  readonly #timers: Timers;
+  readonly #acks: AckPolicy;
   readonly #transmit: LinkTransmit;
   readonly #receive: LinkReceive;
   readonly #view = new FrameView();
@@ -55,12 +55,12 @@ export class Link {
     this.config = config;
     this.#receiver = receiver;
     this.#lastProgressAt = now;
-    this.#order = new ReceiveOrder(config.firstSequenceNumber);
-    const { stats } = this;
-    const [timers, order, acks] = [this.#timers, this.#order, this.#acks];
-    const parts = { config, stats, timers, order, acks };
-    this.#transmit = new LinkTransmit(parts);
-    this.#receive = new LinkReceive(parts, this.#transmit, receiver, this.#opening);
+    this.#parts = linkParts(config);
+    this.stats = this.#parts.stats;
+    this.#timers = this.#parts.timers;
+    this.#acks = this.#parts.acks;
+    this.#transmit = new LinkTransmit(this.#parts);
+    this.#receive = new LinkReceive(this.#parts, this.#transmit, receiver, this.#opening);
     this.#receive.lastInOrderAt = now;
     this.#judge = new OpeningJudge(config, this.#opening);
   }
@@ -76,10 +76,10 @@ export class Link {
 
   /** Habits of the peer; set it once the peer is recognised. */
   get profile(): PeerProfile {
-    return this.#transmit.profile;
+    return this.#parts.profile;
   }
   set profile(profile: PeerProfile) {
-    this.#transmit.profile = profile;
+    this.#parts.profile = profile;
   }
 
   /** The memory in which frames are built; `reserve` and `gather` give offsets into it. */
@@ -103,7 +103,7 @@ export class Link {
 
   /** Smoothed round trip; 0 before the first sample. */
   get roundTripMicros(): Micros {
-    return this.#transmit.roundTrip.smoothedMicros;
+    return this.#transmit.resend.roundTrip.smoothedMicros;
   }
 
   /** Starts the connection. The answer comes as an `opened` event. */
@@ -139,6 +139,7 @@ export class Link {
     if (timers.expire(Timer.retransmit, now)) {
       this.#transmit.retransmitTimedOut(now, this.#state);
     }
+    if (timers.expire(Timer.probe, now)) this.#transmit.resend.probeTimedOut(now, this.#state);
     if (timers.expire(Timer.ackDelay, now)) this.#acks.delayPassed();
     if (timers.expire(Timer.creditDelay, now)) this.#transmit.returnCredits(now, true);
     if (timers.expire(Timer.lost, now)) this.#lost(now);
@@ -221,9 +222,11 @@ export class Link {
     this.stats.framesReceived++;
     this.#takeAcknowledgement(now);
     const isOpening = this.#state === 'opening';
-    if (isAckOnly) this.#receive.takeAckOnly(now, view, isOpening);
-    else this.#takeNumbered(now, isOpening);
-    this.#transmit.peerSpoke(now);
+    const isClose = isAckOnly
+      ? this.#receive.takeAckOnly(now, view, isOpening)
+      : this.#takeNumbered(now, isOpening);
+    if (isClose) this.#peerCloses(now);
+    this.#transmit.resend.peerSpoke(now);
     if (isOpening) this.#checkOpened(now);
     return RejectReason.none;
   }
@@ -260,7 +263,7 @@ export class Link {
     this.#timers.clearAll();
     this.#acks.reset();
     this.#transmit.reset();
-    this.#transmit.profile = this.config.profile;
+    this.profile = this.config.profile;
     this.#receive.reset(now);
     this.#closeNumber = -1;
     this.#isCloseAcknowledged = false;
@@ -273,7 +276,7 @@ export class Link {
 
   #takeAcknowledgement(now: Micros): void {
     const { sequenceNumberAck, ack } = this.#view;
-    const freed = this.#transmit.acknowledged(now, sequenceNumberAck, ack === 0);
+    const freed = this.#transmit.resend.acknowledged(now, sequenceNumberAck, ack === 0);
     // Who acknowledges past losses shows life by any frame.
     if (freed === 0 && this.profile.dropsDuplicates) return;
     this.#lastProgressAt = now;
@@ -292,7 +295,8 @@ export class Link {
     }
   }
 
-  #takeNumbered(now: Micros, isOpening: boolean): void {
+  /** Returns whether the peer's Close was accepted. */
+  #takeNumbered(now: Micros, isOpening: boolean): boolean {
     const place = sequenceDistance(this.config.firstSequenceNumber, this.#view.sequenceNumber);
     const isMeeting = this.config.role === 'responder' && !this.#receive.hasHeardMessages;
     if (isMeeting && !this.#isUsed()) this.#meetSuccessor(place);
@@ -300,8 +304,7 @@ export class Link {
     if (isMeeting && place < OPENING_PLACES && !this.config.isPeerKnown) {
       this.profile = recogniseInitiator(this.#opening) ?? this.profile;
     }
-    if (!this.#receive.takeNumbered(now, this.#view, isOpening)) return;
-    if (this.#view.frameType === FrameType.close) this.#peerCloses(now);
+    return this.#receive.takeNumbered(now, this.#view, isOpening);
   }
 
   /**
@@ -313,14 +316,14 @@ export class Link {
     if (!this.#opening.differs(place, channel, credit, messageCount === 0)) return;
     this.#opening.forgetFrom(place);
     this.#transmit.account.reset();
-    this.#order.reset(this.config.firstSequenceNumber);
+    this.#parts.order.reset(this.config.firstSequenceNumber);
     this.#receive.takeHeld();
   }
 
   /** Open: the peer has our opening, has granted credits, and we know who it is. */
   #checkOpened(now: Micros): void {
     if (this.#transmit.buffer.needing > 0) return;
-    if (this.#judge.isComplete(this.#order.expected, this.creditsAvailable(Channel.A))) {
+    if (this.#judge.isComplete(this.#parts.order.expected, this.creditsAvailable(Channel.A))) {
       this.#confirmOpened();
     } else this.#timers.start(Timer.settle, now + this.config.settleMicros);
   }

@@ -9,6 +9,8 @@ const CAPACITY = 8;
 const step = fc.oneof(
   fc.record({ kind: fc.constant('seal' as const), needsAck: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('advance' as const, 'rewind' as const) }),
+  fc.record({ kind: fc.constant('queueRepair' as const), count: fc.nat(CAPACITY + 2) }),
+  fc.record({ kind: fc.constant('advanceRepair' as const) }),
   // Steps from the last number that was handed over; mostly valid ones.
   fc.record({
     kind: fc.constant('acknowledge' as const),
@@ -22,6 +24,9 @@ class Model {
   acked = 0;
   cursor = 0;
   unsent = 0;
+  /** Frames to be sent again first: from `repair` on, before `repairEnd`. */
+  repair = 0;
+  repairEnd = 0;
 }
 
 it('keeps the frames that are not acknowledged, like a list that never wraps', () => {
@@ -44,6 +49,15 @@ it('keeps the frames that are not acknowledged, like a list that never wraps', (
         } else if (each.kind === 'rewind') {
           buffer.rewind();
           model.cursor = model.acked;
+          model.repairEnd = 0;
+        } else if (each.kind === 'queueRepair') {
+          model.repair = model.acked;
+          model.repairEnd = Math.min(model.acked + each.count, model.cursor);
+          expect(buffer.queueRepair(each.count)).toBe(number(model.repairEnd - 1));
+        } else if (each.kind === 'advanceRepair' && buffer.toRepair() > 0) {
+          expect(buffer.repair).toBe(number(model.repair));
+          buffer.advanceRepair(0);
+          model.frames[model.repair++]!.sent++;
         } else if (each.kind === 'acknowledge') {
           const upTo = model.unsent - each.back;
           const freed = buffer.acknowledge(number(upTo - 1));
@@ -53,6 +67,7 @@ it('keeps the frames that are not acknowledged, like a list that never wraps', (
             expect(freed).toBe(upTo - model.acked);
             model.acked = upTo;
             model.cursor = Math.max(model.cursor, upTo);
+            model.repair = Math.max(model.repair, upTo);
           }
         }
         const waiting = model.frames.slice(model.acked);
@@ -60,6 +75,7 @@ it('keeps the frames that are not acknowledged, like a list that never wraps', (
         expect(buffer.hasRoom()).toBe(waiting.length < CAPACITY);
         expect(buffer.inFlight()).toBe(model.unsent - model.acked);
         expect(buffer.toSend()).toBe(model.frames.length - model.cursor);
+        expect(buffer.toRepair()).toBe(Math.max(0, model.repairEnd - model.repair));
         expect(buffer.needing).toBe(waiting.filter(({ needsAck }) => needsAck).length);
         expect(buffer.cursor).toBe(number(model.cursor));
         expect(buffer.acked).toBe(number(model.acked - 1));

@@ -100,6 +100,27 @@ describe.each([0, 5, LAST - 2, LAST])('frames from number %i on', (first) => {
     expect(buffer.toSend()).toBe(2);
   });
 
+  it('are repaired from the first that is not acknowledged, while the cursor stays', () => {
+    const buffer = bufferOf(first, 6);
+    buffer.acknowledge(number(1));
+    expect(buffer.queueRepair(2)).toBe(number(3));
+    expect(buffer.toRepair()).toBe(2);
+    buffer.advanceRepair(9_000);
+    expect(buffer.transmissions(number(2))).toBe(2);
+    expect([buffer.sentAt(number(2)), buffer.lastSentAt(number(2))]).toEqual([1_002, 9_000]);
+    expect([buffer.toRepair(), buffer.toSend()]).toEqual([1, 0]);
+    buffer.acknowledge(number(3));
+    expect(buffer.toRepair()).toBe(0);
+  });
+
+  it('are not repaired from the cursor on: they are sent again anyway', () => {
+    const buffer = bufferOf(first, 6);
+    buffer.rewind();
+    buffer.advance(2_000);
+    buffer.queueRepair(5);
+    expect(buffer.toRepair()).toBe(1);
+  });
+
   it('that are new follow behind those that are resent', () => {
     const buffer = bufferOf(first, 3);
     buffer.rewind();

@@ -19,7 +19,8 @@ export const SLOT_LEAD_BYTES = 2;
  *   acked   …  cursor  …  next
  *     │ sent     │ to send  │ being built
  * ```
- * Going back to resend is moving the cursor; nothing is queued twice. OmniXtend 1.0.3 §4.
+ * Going back to resend is moving the cursor; nothing is queued twice. Where the peer keeps what came
+ * early, only some frames right behind `acked` are repaired, and the cursor stays. OmniXtend 1.0.3 §4.
  */
 export class RetransmitBuffer {
   readonly region: ByteRegion;
@@ -33,11 +34,15 @@ export class RetransmitBuffer {
   cursor = 0;
   /** The first number never handed to the transport. */
   unsent = 0;
+  /** Numbers to be sent again before anything else: from `repair` on, up to before `repairEnd`. */
+  repair = 0;
+  repairEnd = 0;
   /** Frames not acknowledged that carry messages or credits: only they need a timer. */
   needing = 0;
 
   readonly #lengths: Int32Array;
   readonly #sentAt: Float64Array;
+  readonly #lastSentAt: Float64Array;
   readonly #transmissions: Uint8Array;
   readonly #needsAck: Uint8Array;
 
@@ -50,6 +55,7 @@ export class RetransmitBuffer {
     this.region = ByteRegion.allocate((capacity + 1) * slotBytes);
     this.#lengths = new Int32Array(capacity);
     this.#sentAt = new Float64Array(capacity);
+    this.#lastSentAt = new Float64Array(capacity);
     this.#transmissions = new Uint8Array(capacity);
     this.#needsAck = new Uint8Array(capacity);
     this.reset(firstNumber);
@@ -62,6 +68,7 @@ export class RetransmitBuffer {
     this.cursor = firstNumber;
     this.unsent = firstNumber;
     this.needing = 0;
+    this.#dropRepairs();
   }
 
   /** Nobody waits for what is left: every slot is free, numbering goes on. */
@@ -70,6 +77,7 @@ export class RetransmitBuffer {
     this.cursor = this.next;
     this.unsent = this.next;
     this.needing = 0;
+    this.#dropRepairs();
   }
 
   /** Byte offset of the frame with `number`; of the AckOnly slot if `number` is -1. */
@@ -134,15 +142,39 @@ export class RetransmitBuffer {
     return this.#sentAt[number & (this.capacity - 1)] as number;
   }
 
+  /** When the frame was last handed to the transport. */
+  lastSentAt(number: number): Micros {
+    return this.#lastSentAt[number & (this.capacity - 1)] as number;
+  }
+
+  /** Frames to be sent again before anything else. */
+  toRepair(): number {
+    return sequenceDistance(this.repair, this.repairEnd);
+  }
+
+  /**
+   * The first `count` frames that are not acknowledged are to be sent again, as far as the cursor
+   * has passed them; returns the last of their numbers.
+   */
+  queueRepair(count: number): number {
+    const first = sequenceAfter(this.acked, 1);
+    this.repair = first;
+    this.repairEnd = sequenceAfter(first, Math.min(count, sequenceDistance(first, this.cursor)));
+    return sequenceAfter(this.repairEnd, -1);
+  }
+
+  /** The transport took the next frame to be repaired. */
+  advanceRepair(now: Micros): void {
+    this.#noteSent(now, this.repair);
+    this.repair = sequenceAfter(this.repair, 1);
+  }
+
   /** The transport took the frame at the cursor; returns whether it had been sent before. */
   advance(now: Micros): boolean {
-    const slot = this.cursor & (this.capacity - 1);
-    const count = this.#transmissions[slot] as number;
-    if (count === 0) this.#sentAt[slot] = now;
-    if (count < 255) this.#transmissions[slot] = count + 1;
+    const wasSent = this.#noteSent(now, this.cursor);
     if (this.cursor === this.unsent) this.unsent = sequenceAfter(this.unsent, 1);
     this.cursor = sequenceAfter(this.cursor, 1);
-    return count > 0;
+    return wasSent;
   }
 
   /**
@@ -159,13 +191,32 @@ export class RetransmitBuffer {
       this.acked = sequenceAfter(this.acked, 1);
       if (this.#needsAck[this.acked & (this.capacity - 1)] === 1) this.needing--;
     }
-    if (sequenceDistance(this.cursor, this.next) > this.outstanding()) this.rewind();
+    const first = sequenceAfter(this.acked, 1);
+    if (sequenceDistance(first, this.cursor) > this.capacity) this.cursor = first;
+    if (sequenceDistance(first, this.repairEnd) > this.capacity) this.#dropRepairs();
+    else if (sequenceDistance(first, this.repair) > this.capacity) this.repair = first;
     return count;
   }
 
   /** Sends everything that is not acknowledged again. */
   rewind(): void {
     this.cursor = sequenceAfter(this.acked, 1);
+    this.#dropRepairs();
+  }
+
+  /** Returns whether the frame had been sent before. */
+  #noteSent(now: Micros, number: number): boolean {
+    const slot = number & (this.capacity - 1);
+    const count = this.#transmissions[slot] as number;
+    if (count === 0) this.#sentAt[slot] = now;
+    this.#lastSentAt[slot] = now;
+    if (count < 255) this.#transmissions[slot] = count + 1;
+    return count > 0;
+  }
+
+  #dropRepairs(): void {
+    this.repair = sequenceAfter(this.acked, 1);
+    this.repairEnd = this.repair;
   }
 }
 

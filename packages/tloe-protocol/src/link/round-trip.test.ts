@@ -83,3 +83,16 @@ describe('the estimate', () => {
     expect(roundTrip.backoff).toBe(1);
   });
 });
+
+describe('the time after which one frame asks', () => {
+  it('is a round trip and what an acknowledgement may wait for company', () => {
+    for (let i = 0; i < 200; i++) roundTrip.sample(4_000);
+    expect(roundTrip.probeMicros(false)).toBe(6_000);
+    expect(roundTrip.probeMicros(true)).toBe(4_000);
+  });
+
+  it('is never below a millisecond', () => {
+    for (let i = 0; i < 200; i++) roundTrip.sample(10);
+    expect(roundTrip.probeMicros(true)).toBe(1_000);
+  });
+});

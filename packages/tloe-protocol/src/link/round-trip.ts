@@ -66,9 +66,26 @@ export class RoundTrip {
     return Math.ceil(Math.min(bounded, maximumMicros));
   }
 
+  /**
+   * How long a frame that asks for an answer waits before it is sent once more, alone.
+   *
+   * @param isAnsweredAtOnce  the peer waits for nothing before it answers: it has a gap there
+   */
+  probeMicros(isAnsweredAtOnce: boolean): Micros {
+    const usual = this.smoothedMicros + 4 * this.#deviationMicros;
+    const patience = isAnsweredAtOnce ? 0 : PEER_ACK_DELAY_MICROS;
+    return Math.ceil(Math.max(usual + patience, SHORTEST_PROBE_MICROS));
+  }
+
   reset(): void {
     this.smoothedMicros = 0;
     this.#deviationMicros = 0;
     this.#backoff = 1;
   }
 }
+
+/** The grain of the timers that this runs on: there is no use in less. */
+const SHORTEST_PROBE_MICROS: Micros = MILLISECOND;
+
+/** An acknowledgement may wait for so long for company at the peer. */
+const PEER_ACK_DELAY_MICROS: Micros = 2 * MILLISECOND;

@@ -14,6 +14,8 @@ export const Timer = {
   settle: 4,
   /** No progress for so long that the peer counts as lost. */
   lost: 5,
+  /** Nothing was heard of what was sent last: send one frame again, long before `retransmit`. */
+  probe: 6,
 } as const;
 export type Timer = (typeof Timer)[keyof typeof Timer];
 

@@ -21,6 +21,8 @@ export interface DialogueOptions {
   readonly sizeBytes?: number;
   readonly base?: RemoteAddress;
   readonly mtuBytes?: number;
+  /** Speed of the wire, each way. Default: no limit. */
+  readonly rateBytesPerSecond?: number;
   readonly window?: number;
   readonly maxAccessLog2?: number;
   readonly dataOrder?: DataOrder;
@@ -50,7 +52,10 @@ export class Dialogue {
     const prng = new Prng(options.seed ?? 1);
     this.wire = createMemoryLink(this.clock, prng, {
       faults: options.faults ?? symmetricFaults({}),
-      both: { mtuBytes: options.mtuBytes ?? 1500 },
+      both: {
+        mtuBytes: options.mtuBytes ?? 1500,
+        ...(options.rateBytesPerSecond && { rateBytesPerSecond: options.rateBytesPerSecond }),
+      },
     });
     this.memory = new ArrayMemory(options.sizeBytes ?? 1 << 20);
     this.peer = new MemoryPeer(

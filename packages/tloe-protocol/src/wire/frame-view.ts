@@ -47,10 +47,13 @@ export class FrameView {
   flitCount = 0;
   /** Messages found; none in an AckOnly frame, whose body is not looked at. */
   messageCount = 0;
+  /** Where the frame is: its region, where it begins there, and its bytes from there on. */
+  region!: ByteRegion;
+  offset = 0;
+  lengthBytes = 0;
 
   readonly #starts = new Uint16Array(LAST_START_FLIT + 1);
   readonly #isStrict: boolean;
-  #region!: ByteRegion;
   #flitsOffset = 0;
 
   /** @param isStrict  also reject reserved bits that are set */
@@ -69,7 +72,9 @@ export class FrameView {
     const words = (lengthBytes - ETHERNET_HEADER_BYTES) >> 3;
     if (words < 2) return RejectReason.tooShort;
     const start = offset + ETHERNET_HEADER_BYTES;
-    this.#region = region;
+    this.region = region;
+    this.offset = offset;
+    this.lengthBytes = lengthBytes;
     this.#flitsOffset = start + header.TLOE_HEADER_BYTES;
     this.flitCount = words - 2;
     this.messageCount = 0;
@@ -87,8 +92,8 @@ export class FrameView {
   message(index: number, message: MessageView): void {
     const flitIndex = this.#starts[index] as number;
     const offset = this.#flitsOffset + flitIndex * FLIT_BYTES;
-    readMessageHead(this.#region.view, offset, message);
-    message.region = this.#region;
+    readMessageHead(this.region.view, offset, message);
+    message.region = this.region;
     message.flitIndex = flitIndex;
     message.flitCount = messageFlits(message.channel, message.opcode, message.sizeLog2);
     const hasOneWordHead =
