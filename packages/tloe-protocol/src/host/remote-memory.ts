@@ -220,5 +220,5 @@ export class RemoteMemory implements LinkClient, FrameRouter {
 function lostAfter(config: InitiatorConfig): Micros {
   const { reissue } = config;
   if (reissue.whenLost === 'wait') return reissue.requestTimeoutMicros;
-  return requestBudgetMicros(reissue) - scanIntervalMicros(reissue);
+  return requestBudgetMicros(reissue) - 2 * scanIntervalMicros(reissue);
 }
