@@ -2,6 +2,7 @@ import { BlockCommand, NbdErrno } from '@oxmem/nbd-protocol';
 import { SECOND, type Micros } from '@oxmem/tloe-protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { PATIENCE_MICROS } from '../src/endpoint/endpoint-memory.ts';
 import { LossRig, type LossRigOptions } from './loss-rig.ts';
 import type { TestRequest } from './test-request.ts';
 
@@ -9,6 +10,7 @@ const { Read, Write, Flush, WriteZeroes } = BlockCommand;
 /** What `--request-timeout=1s` promises. */
 const PROMISED: Micros = 5 * SECOND;
 const NOTHING = 0;
+const OPENING_FRAMES = 5;
 
 function pattern(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8) + seed) & 0xff);
@@ -256,6 +258,52 @@ describe('an endpoint that goes away', () => {
     rig.startEndpoint();
     await expectRead(data);
     expect(rig.told.at(-1)).toBe('proven');
+  });
+
+  it('has frames of the old connection on the way: a new one begins when they have arrived', async () => {
+    await start();
+    rig.setCut(true);
+    await expectFailsInTime(rig.submit(Write, 200_000, pattern(512, 100)));
+    await rig.pass(PATIENCE_MICROS - SECOND);
+    // What is resended now comes to the endpoint after the connection has been given up.
+    rig.setFaults({ reorder: 1, reorderDepthFrames: 64, reorderHoldMicros: 0.9 * SECOND });
+    await rig.untilState('quiet');
+    rig.setFaults({});
+    const sent = rig.framesSent;
+    const givenUpAt = rig.clock.now();
+    await rig.untilState('opening');
+    expect(rig.framesSent).toBe(sent + OPENING_FRAMES);
+    expect(rig.clock.now() - givenUpAt).toBe(SECOND);
+    // It has landed: nobody holds a copy of it any more.
+    expect(rig.contents.region.bytes.subarray(200_000, 200_512)).toEqual(pattern(512, 100));
+    await rig.untilState('serving');
+    expect((await rig.done(Write, 200_000, pattern(512, 200))).error).toBe(NbdErrno.OK);
+    await rig.pass(10 * SECOND);
+    expect(rig.contents.region.bytes.subarray(200_000, 200_512)).toEqual(pattern(512, 200));
+  });
+
+  it('is never asked over the old connection after it was asked for a new one', async () => {
+    await start({ options: ['--endpoint-lost=wait'] });
+    const { contents } = rig;
+    rig.endEndpoint();
+    rig.submit(Write, 100_000, pattern(512, 100));
+    await rig.untilState('opening');
+    // It hears the Open, and is not heard.
+    rig.setFaults({});
+    rig.setDeaf(true);
+    rig.startEndpoint();
+    await rig.pass(30 * SECOND);
+    expect(contents.region.bytes.subarray(100_000, 100_512)).toEqual(new Uint8Array(512));
+  });
+
+  it('while the driver closes the connection: it ends as soon as it would anyway', async () => {
+    await start({ options: ['--request-timeout=10ms'] });
+    rig.endEndpoint();
+    rig.submit(Read, 0, 4096);
+    let how: string | undefined;
+    void rig.memory.close().then((result) => (how = result));
+    await rig.pass(0.6 * SECOND);
+    expect(how).toBe('unanswered');
   });
 
   it.each(['lost', 'quiet', 'opening', 'proving', 'doubtful'] as const)(

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { SECOND } from '@oxmem/tloe-protocol';
+import { ArrayMemory } from '@oxmem/tloe-protocol/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { DriverError } from '../src/errors.ts';
@@ -189,6 +190,39 @@ describe('a driver with kernel devices', () => {
     rig.kernel.device(0).dropConnections();
     const failure = (await rig.endOf(driver)) as DriverError;
     expect([failure.code, failure.exitCode]).toEqual(['ERR_OXMEM_DEVICE', 1]);
+  });
+
+  describe('whose endpoint is restarted', () => {
+    const quick = ['--request-timeout=10ms', '--endpoint-lost=wait'];
+
+    it('with its memory: I/O waits, is done, and nobody notices', async () => {
+      const memory = new ArrayMemory(RIG_SIZE);
+      rig.startEndpoint({ memory });
+      const driver = await rig.startReady(...quick);
+      const device = rig.kernel.device(0);
+      await rig.settled(device.write(0, pattern(64 * 1024, 1)));
+      rig.startEndpoint({ memory });
+      const open = [device.read(4096, 8192), device.write(128 * 1024, pattern(8192, 2))] as const;
+      expect(await rig.settled(open[0])).toEqual(pattern(64 * 1024, 1).subarray(4096, 12_288));
+      await rig.settled(open[1]);
+      expect(await rig.settled(device.read(128 * 1024, 8192))).toEqual(pattern(8192, 2));
+      expect(driver.logged.at(-1)).toMatch(/holds what was written: requests are served again$/);
+    });
+
+    it('without it: I/O fails, and a successor does not trust it either', async () => {
+      rig.startEndpoint();
+      const driver = await rig.startReady(...quick);
+      const device = rig.kernel.device(0);
+      await rig.settled(device.write(0, pattern(64 * 1024, 1)));
+      rig.startEndpoint();
+      await expect(rig.settled(device.read(0, 4096))).rejects.toMatchObject({ code: 'EIO' });
+      await expect(rig.settled(device.flush())).rejects.toMatchObject({ code: 'EIO' });
+      expect(driver.logged.join('\n')).toMatch(/does not hold what was written, byte 0 and/);
+      driver.stop.askHandOver();
+      await rig.endOf(driver);
+      const failure = (await rig.endOf(rig.start('--takeover'))) as DriverError;
+      expect(failure.code).toBe('ERR_OXMEM_NO_PROOF');
+    });
   });
 
   describe('that takes over from another one', () => {

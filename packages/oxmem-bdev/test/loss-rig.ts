@@ -121,6 +121,17 @@ export class LossRig {
     this.setFaults({ script });
   }
 
+  /** The driver hears nothing. */
+  setDeaf(isDeaf: boolean): void {
+    const script = isDeaf ? [{ kind: 'cut', from: 0, until: Infinity } as const] : [];
+    this.network.simulator.setFaults(this.#ports[1].port, { ...NO_FAULTS, script });
+  }
+
+  /** By the driver. */
+  get framesSent(): number {
+    return this.#ports[0].counts.sent;
+  }
+
   async open(): Promise<void> {
     this.startEndpoint();
     void this.memory.open(5 * SECOND);
@@ -158,7 +169,8 @@ export class LossRig {
     const deadline = this.clock.now() + limit;
     await turn();
     while (!isReached()) {
-      if (this.clock.nextAt > deadline) throw new Error(`it does not come to it: ${this.told}`);
+      if (this.clock.nextAt > deadline)
+        throw new Error(`it does not come to it: ${this.told.join('; ')}`);
       await this.step();
     }
   }

@@ -7,7 +7,7 @@ import { MockNetwork, type MockInterface } from '@oxmem/rawsock/mock';
 import { composeEndpoint, type Endpoint, type EndpointOptions } from '@oxmem/sim-endpoint';
 import { DEFAULT_ETHER_TYPE, SECOND } from '@oxmem/tloe-protocol';
 import { formatMac } from '@oxmem/tloe-protocol/text';
-import { VirtualClock } from '@oxmem/tloe-protocol/testing';
+import { ArrayMemory, VirtualClock } from '@oxmem/tloe-protocol/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { readCommandLine } from '../src/cli/program.ts';
@@ -229,6 +229,53 @@ describe('the driver, from the opening to the end', () => {
     await until(clock, () => logged.some((line) => line.includes('answers again')));
     const cookie = client.nbd.write(0, new Uint8Array(512));
     expect(await answerOf(client, cookie)).toMatchObject({ error: 0 });
+  });
+
+  it('serves on when the endpoint was restarted with its memory, and fails when without', async () => {
+    const memory = new ArrayMemory(SIZE);
+    startEndpoint({ memory });
+    startDriver(['--request-timeout=10ms']);
+    await ready();
+    const client = await enter();
+    const data = Uint8Array.from({ length: 70_001 }, (_, i) => i * 7);
+    expect(await answerOf(client, client.nbd.write(0, data))).toMatchObject({ error: 0 });
+    endpoints.pop()?.close();
+    startEndpoint({ memory });
+    expect(await answerOf(client, client.nbd.read(0, 512))).toMatchObject({ error: 5 });
+    await until(clock, () => logged.some((line) => line.includes('are served again')));
+    const reply = await answerOf(client, client.nbd.read(0, data.length));
+    expect(Buffer.compare(reply?.data ?? new Uint8Array(0), data)).toBe(0);
+    endpoints.pop()?.close();
+    startEndpoint();
+    expect(await answerOf(client, client.nbd.read(0, 512))).toMatchObject({ error: 5 });
+    await until(clock, () => logged.some((line) => line.includes('does not hold what')));
+    expect(await answerOf(client, client.nbd.read(0, 512))).toMatchObject({ error: 5 });
+    expect(end).toBeUndefined();
+  });
+
+  it('serves on when the interface was down for a while', async () => {
+    startEndpoint();
+    startDriver(['--request-timeout=10ms', '--endpoint-lost=wait']);
+    await ready();
+    const client = await enter();
+    const data = Uint8Array.from({ length: 4096 }, (_, i) => i * 7);
+    expect(await answerOf(client, client.nbd.write(0, data))).toMatchObject({ error: 0 });
+    for (const micros of [SECOND / 2, 20 * SECOND]) {
+      driverInterface.setUp(false);
+      const cookie = client.nbd.read(0, 4096);
+      client.send();
+      const upAt = clock.now() + micros;
+      await until(clock, () => {
+        if (clock.now() < upAt - SECOND / 10) clock.advanceBy(SECOND / 100);
+        return clock.now() >= upAt;
+      });
+      expect(client.nbd.reply(cookie)).toBeUndefined();
+      driverInterface.setUp(true);
+      await until(clock, () => client.nbd.reply(cookie) !== undefined);
+      expect(client.nbd.reply(cookie)).toMatchObject({ error: 0 });
+    }
+    expect(logged.filter((line) => line.includes('still holds the connection'))).toHaveLength(1);
+    expect(logged.filter((line) => line.includes('are served again'))).toHaveLength(1);
   });
 
   it('ends when the interface is removed, with a sentence and exit code 1', async () => {

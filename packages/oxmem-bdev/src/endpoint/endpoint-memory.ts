@@ -220,15 +220,16 @@ export class EndpointMemory implements MemoryAccess {
     const { connection, drawSource } = this.#config;
     const initiator = { ...connection.initiator, firstSource: drawSource() };
     const ports = { transport: this.#transport.lease(), clock: this.#ports.clock };
+    const isOver = (): boolean => turn !== this.#turn || this.#state === 'closed';
     return new RemoteMemory({ ...connection, initiator }, ports, {
       onLost: (silentMicros) => {
-        if (turn === this.#turn) this.#lost(silentMicros);
+        if (!isOver()) this.#lost(silentMicros);
       },
       onRecovered: () => {
-        if (turn === this.#turn) this.#recovered();
+        if (!isOver()) this.#recovered();
       },
       onEnded: (error) => {
-        if (turn !== this.#turn) return;
+        if (isOver()) return;
         if (error === undefined) this.#closedByPeer();
         else this.#transportFailed(error);
       },
@@ -348,6 +349,7 @@ export class EndpointMemory implements MemoryAccess {
 
   #transportFailed(error: Error): void {
     if (this.#state === 'closed') return;
+    this.#memory.initiator.fail(MemoryStatus.lost);
     this.#end(MemoryStatus.lost);
     this.#observer.onEnded(error);
   }

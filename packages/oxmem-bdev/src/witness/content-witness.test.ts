@@ -30,6 +30,10 @@ function pattern(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 31 + seed) & 0xff);
 }
 
+function range(from: number, until: number): number[] {
+  return Array.from({ length: until - from }, (_, i) => from + i);
+}
+
 function started(): { witness: ContentWitness; store: ArrayStore } {
   const witness = new ContentWitness();
   const store = new ArrayStore();
@@ -69,6 +73,13 @@ describe('the witness of what a device holds', () => {
     expect(store.samples).toEqual([]);
   });
 
+  it('has one sample of a place, however often it is seen', () => {
+    const { witness, store } = started();
+    const transfer = { offset: 0, length: 512, bytes: pattern(512, 1), start: 0 };
+    for (let i = 0; i < 9; i++) witness.see(transfer);
+    expect(store.samples).toHaveLength(1);
+  });
+
   it('forgets, before a write, every sample that the write touches, and no other', () => {
     const { witness, store } = started();
     const bytes = pattern(SAMPLE_BYTES, 3);
@@ -100,7 +111,7 @@ describe('the witness of what a device holds', () => {
     witness.beforeWrite(0, (SAMPLES - 15) * 512);
     expect(witness.samples()).toHaveLength(15);
     const later = Array.from({ length: 64 }, () => witness.isDue());
-    expect(later.filter(Boolean)).toHaveLength(4);
+    expect(later.filter(Boolean)).toHaveLength(16);
   });
 
   it('remembers without a store, and writes down what it knows when it gets one', () => {
@@ -113,14 +124,19 @@ describe('the witness of what a device holds', () => {
     expect(store.samples).toEqual(witness.samples());
   });
 
-  it('replaces the oldest sample when all places are taken', () => {
+  it('replaces the oldest of one half when all places are taken; the other half stays', () => {
     const { witness, store } = started();
-    for (let i = 0; i <= SAMPLES; i++) {
+    const see = (i: number): void =>
       witness.see({ offset: i * 512, length: 512, bytes: pattern(512, i), start: 0 });
-    }
-    const offsets = store.samples.map(({ offset }) => offset);
-    expect(offsets).not.toContain(0);
-    expect(offsets).toContain(SAMPLES * 512);
+    for (let i = 0; i <= SAMPLES; i++) see(i);
+    const sectors = (): number[] => store.samples.map(({ offset }) => offset / 512);
+    expect(sectors()).toEqual([...Array(32).keys(), 64, ...range(33, 64)]);
+    for (let i = 65; i < 300; i++) see(i);
+    expect(sectors().slice(0, 32)).toEqual([...Array(32).keys()]);
+    expect(Math.min(...sectors().slice(32))).toBe(300 - 32);
+    witness.beforeWrite(5 * 512, 1);
+    see(300);
+    expect(sectors()[5]).toBe(300);
   });
 
   it('begins with what is known to be true', () => {

@@ -4,6 +4,11 @@ import { crc32 } from 'node:zlib';
 export const SAMPLE_BYTES = 512;
 /** Samples kept at a time. */
 export const SAMPLES = 64;
+/**
+ * Of them, the first so many stay until they are overwritten, so that in the end they lie where
+ * nothing is written; the others make room for newer ones.
+ */
+const STAYING = 32;
 
 /** What `SAMPLE_BYTES` bytes of a device were when they were last seen. */
 export interface Sample {
@@ -46,7 +51,7 @@ export class ContentWitness {
   #store: SampleStore | undefined = undefined;
   /** Samples that there are. */
   #count = 0;
-  #nextSlot = 0;
+  #nextSlot = STAYING;
   #taken = 0;
   #untilNext = 1;
 
@@ -60,7 +65,7 @@ export class ContentWitness {
     const former = this.samples();
     this.#offsets.fill(NOWHERE);
     this.#count = 0;
-    this.#nextSlot = 0;
+    this.#nextSlot = STAYING;
     this.#store = store;
     for (const sample of [...former, ...known]) this.#keep(sample);
   }
@@ -106,19 +111,27 @@ export class ContentWitness {
     for (let i = 0; i < wanted; i++) {
       const at = (first + ((begin + i * stride) % places)) * SAMPLE_BYTES;
       const from = start + at - offset;
-      if (isUniform(bytes, from)) continue;
+      if (isUniform(bytes, from) || this.#offsets.includes(at)) continue;
       this.#taken++;
       this.#keep({ offset: at, crc: crc32(bytes.subarray(from, from + SAMPLE_BYTES)) });
     }
   }
 
   #keep(sample: Sample): void {
-    const slot = this.#nextSlot;
-    this.#nextSlot = (slot + 1) % SAMPLES;
+    const slot = this.#slotForNext();
     if (this.#offsets[slot] === NOWHERE) this.#count++;
     this.#offsets[slot] = sample.offset;
     this.#checksums[slot] = sample.crc;
     this.#store?.put(slot, sample);
+  }
+
+  /** One that stays, if one of those is free; else the next of those that take turns. */
+  #slotForNext(): number {
+    const free = this.#offsets.indexOf(NOWHERE);
+    if (free >= 0 && free < STAYING) return free;
+    const slot = this.#nextSlot;
+    this.#nextSlot = slot + 1 < SAMPLES ? slot + 1 : STAYING;
+    return slot;
   }
 
   #forget(slot: number): void {
@@ -144,4 +157,4 @@ const TRANSFERS_PER_SAMPLE = 256;
 /** With fewer samples than this, one transfer in `OFTEN` is looked at, at several places. */
 const FEW_SAMPLES = 16;
 const SAMPLES_AT_ONCE = 4;
-const OFTEN = 16;
+const OFTEN = 4;

@@ -226,7 +226,8 @@ export class Initiator implements MessageReceiver {
     while (request !== undefined) {
       // Waiting behind others that get answers is not a fault.
       if (request.pendingParts === 0 && isMoving) request.touchedAt = now;
-      if (now - request.touchedAt < budget) {
+      // Rather a little early than later than promised.
+      if (now - request.touchedAt < budget - scanIntervalMicros(this.#reissue)) {
         request = request.nextLive;
         continue;
       }
