@@ -25,6 +25,7 @@ import {
   noNetlinkError,
   notNbdError,
 } from './errors.ts';
+import type { DetachCommand } from './errors.ts';
 import { KernelStream } from './kernel-stream.ts';
 import { NbdDevice } from './nbd-device.ts';
 import { thisMachine } from './nbd-machine.ts';
@@ -56,6 +57,8 @@ export interface AttachOptions {
   readonly stream?: ByteStreamOptions | undefined;
   /** Netlink: give new streams to a device that has lost its server. */
   readonly isTakeOver?: boolean | undefined;
+  /** Named as the remedy where somebody else has the device. Default: that of nbd-client. */
+  readonly detachCommand?: DetachCommand | undefined;
   /** Gives the attachment up. */
   readonly signal?: AbortSignal | undefined;
   /** For the kernel to start the device and read its partition table. Default 15000. */
@@ -74,13 +77,13 @@ export interface AttachOptions {
  * @throws NbdDeviceError as `attachDevice` rejects with
  */
 export function checkAttachable(
-  options: Pick<AttachOptions, 'device' | 'attach' | 'isTakeOver'>,
+  options: Pick<AttachOptions, 'device' | 'attach' | 'isTakeOver' | 'detachCommand'>,
   machine: NbdMachine = thisMachine(),
 ): AttachWay {
   const way = wayFor(options, machine);
   const index = deviceIndex(options.device);
   if (index !== undefined) {
-    checkFacts(deviceFacts(index, machine.files), way, options.isTakeOver ?? false, machine);
+    checkFacts(deviceFacts(index, machine.files), way, options, machine);
   }
   return way;
 }
@@ -147,7 +150,7 @@ async function attachFixed(
   for (let attempt = 0; ; attempt++) {
     if (options.signal?.aborted === true) throw abortedError(options.device);
     const facts = deviceFacts(index, machine.files);
-    checkFacts(facts, way, terms.isTakeOver, machine);
+    checkFacts(facts, way, options, machine);
     try {
       return way === 'netlink'
         ? await attachByNetlink(machine.binding, index, terms)
@@ -198,14 +201,14 @@ async function attachAnyByIoctl(
 function checkFacts(
   facts: DeviceFacts,
   way: AttachWay,
-  isTakeOver: boolean,
+  { isTakeOver = false, detachCommand }: Pick<AttachOptions, 'isTakeOver' | 'detachCommand'>,
   machine: NbdMachine,
 ): void {
   // Netlink makes devices beyond those that the module began with.
   if (way === 'ioctl' && !(facts.isKnown && facts.hasNode)) {
     throw noDeviceError(facts.path, deviceIndexes(machine.files).map(devicePath));
   }
-  if (!isTakeOver && isTaken(facts)) throw busyError(facts);
+  if (!isTakeOver && isTaken(facts)) throw busyError(facts, { detachCommand });
 }
 
 async function makeReady(

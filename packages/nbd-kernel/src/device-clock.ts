@@ -37,17 +37,26 @@ export async function isDoneWithin(
   }
 }
 
-/** Looks every few milliseconds whether `holds`, for at most `millis`. */
+/**
+ * Looks again and again whether `holds`, which is told how long we have waited, for at most `millis`:
+ * every few milliseconds at first, later every 50.
+ *
+ * @returns whether it held in time
+ */
 export async function becomesTrue(
   clock: DeviceClock,
   millis: number,
-  holds: () => boolean,
+  holds: (waitedMillis: number) => boolean,
 ): Promise<boolean> {
-  for (let waited = 0; !holds(); waited += LOOK_MILLIS) {
+  for (let waited = 0; !holds(waited);) {
     if (waited >= millis) return false;
-    await pause(clock, LOOK_MILLIS);
+    const look = waited < SOON_MILLIS ? SHORT_LOOK_MILLIS : LONG_LOOK_MILLIS;
+    await pause(clock, look);
+    waited += look;
   }
   return true;
 }
 
-const LOOK_MILLIS = 5;
+const SHORT_LOOK_MILLIS = 5;
+const LONG_LOOK_MILLIS = 50;
+const SOON_MILLIS = 200;

@@ -81,14 +81,27 @@ export function noFreeDeviceError(): NbdDeviceError {
   );
 }
 
+/** Names the command that makes whoever serves a device let go of it. */
+export type DetachCommand = (facts: DeviceFacts) => string;
+
+/** What `busyError` is told besides. */
+export interface BusyContext {
+  readonly cause?: NativeError;
+  /** Default: that of nbd-client. */
+  readonly detachCommand?: DetachCommand | undefined;
+}
+
 /** Somebody has the device. The sentence names who, and how to end that. */
-export function busyError(facts: DeviceFacts, cause?: NativeError): NbdDeviceError {
+export function busyError(
+  facts: DeviceFacts,
+  { cause, detachCommand = nbdClientDetach }: BusyContext = {},
+): NbdDeviceError {
   const { path } = facts;
   const details = { device: path, syscall: cause?.syscall, errno: cause?.errno, cause };
   return new NbdDeviceError(
     'ERR_NBD_BUSY',
     `${path} is busy: ${usersOf(facts) ?? 'the kernel says that somebody has it'}. ` +
-      `${remedyFor(facts)}`,
+      `${remedyFor(facts, detachCommand)}`,
     details,
   );
 }
@@ -143,7 +156,7 @@ export function deviceError(
         details,
       );
     case EBUSY:
-      return busyError(facts, thrown);
+      return busyError(facts, { cause: thrown });
     case ENOENT:
     case ENXIO:
     case ENODEV:
@@ -173,13 +186,13 @@ export function errnoName(errno: number): string {
   return getSystemErrorName(-errno);
 }
 
-function remedyFor(facts: DeviceFacts): string {
-  const { path, mounts, swaps } = facts;
+function remedyFor(facts: DeviceFacts, detachCommand: DetachCommand): string {
+  const { mounts, swaps } = facts;
   const mount = mounts[0];
   const release = [
     mount === undefined ? undefined : `sudo umount ${mount.target}`,
     swaps[0] === undefined ? undefined : `sudo swapoff ${swaps[0]}`,
-    facts.attachedPid === undefined ? undefined : `sudo nbd-client -d ${path}`,
+    facts.attachedPid === undefined ? undefined : detachCommand(facts),
   ].filter((command) => command !== undefined);
   if (release.length === 0) return 'Wait until it is closed, or choose another device.';
   return `Release it with \`${release.join(' && ')}\`, or choose another device.`;
@@ -188,4 +201,8 @@ function remedyFor(facts: DeviceFacts): string {
 function rangeOf(names: readonly string[]): string {
   const shown = names.length > 4 ? [...names.slice(0, 2), '...', names[names.length - 1]] : names;
   return shown.join(', ');
+}
+
+function nbdClientDetach({ path }: DeviceFacts): string {
+  return `sudo nbd-client -d ${path}`;
 }

@@ -19,7 +19,7 @@ export { CHOICE_TABLE, FAILURE_TABLE, RETRY_DELAYS_MILLIS } from './attach-strat
 export type { AttachRequest, AttachWay } from './attach-strategy.ts';
 export { detachDevice, findDevice } from './detach-device.ts';
 export type { DetachDeviceOptions, DetachOutcome } from './detach-device.ts';
-export { machineClock } from './device-clock.ts';
+export { becomesTrue, machineClock } from './device-clock.ts';
 export type { DeviceClock } from './device-clock.ts';
 export {
   deviceFacts,
@@ -38,7 +38,7 @@ export type { DeviceFacts, Mount, Opener } from './device-facts.ts';
 export { DEVICE_TRANSITIONS } from './device-state.ts';
 export type { DeviceEnd, DeviceEvent, DeviceState, EndReason } from './device-state.ts';
 export { NbdDeviceError, busyError } from './errors.ts';
-export type { NbdErrorCode, NbdErrorDetails } from './errors.ts';
+export type { BusyContext, DetachCommand, NbdErrorCode, NbdErrorDetails } from './errors.ts';
 export { machineFiles } from './file-reader.ts';
 export type { FileReader } from './file-reader.ts';
 export { KernelStream } from './kernel-stream.ts';

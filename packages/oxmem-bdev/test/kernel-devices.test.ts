@@ -275,6 +275,7 @@ describe('a driver with kernel devices', () => {
       const other = rig.start('--takeover', '--base=0x80000', '--size=512K');
       const failure = (await rig.endOf(other)) as DriverError;
       expect(failure.code).toBe('ERR_OXMEM_DEVICE_BUSY');
+      expect(failure.message).toContain('Release it with `sudo oxmem-bdev detach /dev/nbd0`');
       expect(rig.kernel.device(0).pid).toBeDefined();
     });
 

@@ -1,6 +1,12 @@
-import type { DeviceFacts, FileReader } from '@oxmem/nbd-kernel';
+import {
+  busyError,
+  type DetachCommand,
+  type DeviceFacts,
+  type FileReader,
+} from '@oxmem/nbd-kernel';
 
-import { isServerAlive, type DeviceRecord } from './device-record.ts';
+import { macIn } from './device-terms.ts';
+import { isServerAlive, readRecord, type DeviceRecord } from './device-record.ts';
 
 /** Who answers the requests of an attached device. */
 export type DeviceServer =
@@ -47,7 +53,7 @@ export function serverOf(
       return { kind: 'nobody', pid: record.pid, record, isWaiting: record.way === 'netlink' };
     }
   }
-  const [, mac] = /^oxmem (\S+) /.exec(facts.backendIdentifier ?? '') ?? [];
+  const mac = macIn(facts.backendIdentifier ?? '');
   if (mac === undefined) {
     const pid = facts.attachedPid ?? 0;
     return { kind: 'program', pid, command: files.readText(`/proc/${pid}/comm`)?.trim() };
@@ -57,6 +63,38 @@ export function serverOf(
   }
   // A driver that lets go of a device removes its record, so nobody is expected to come.
   return { kind: 'nobody', pid: undefined, record: undefined, isWaiting: false };
+}
+
+/**
+ * Whether the kernel still has a device of ours that has lost its server, or will lose it.
+ *
+ * @param identifier     what the device shows, as the kernel was told when it was attached
+ * @param detachCommand  the remedy when it shows something else
+ * @throws NbdDeviceError ERR_NBD_BUSY when it shows something else
+ */
+export function hasPredecessor(
+  facts: DeviceFacts,
+  identifier: string,
+  detachCommand: DetachCommand,
+): boolean {
+  if (facts.attachedPid === undefined) return false;
+  if (shows(facts, identifier) === true) return true;
+  throw busyError(facts, { detachCommand });
+}
+
+/**
+ * Names what makes whoever serves a device let go of it.
+ *
+ * @param folder  of the records of drivers
+ */
+export function detachCommands(folder: string, files: FileReader): DetachCommand {
+  return (facts) => {
+    const { path } = facts;
+    const server = serverOf(facts, readRecord(path, folder), files);
+    return server.kind === 'program'
+      ? `sudo nbd-client -d ${path}`
+      : `sudo oxmem-bdev detach ${path}`;
+  };
 }
 
 /** Who serves a device, in words. */
@@ -79,8 +117,8 @@ function isAboutThis(
   facts: DeviceFacts,
   files: Pick<FileReader, 'readText' | 'readNames'>,
 ): boolean {
-  if (facts.backendIdentifier !== undefined) return facts.backendIdentifier === record.identifier;
-  // Kernels before 5.14 show no identifier.
+  const isSame = shows(facts, record.identifier);
+  if (isSame !== undefined) return isSame;
   if (record.way === 'netlink') return true;
   const thread = facts.attachedPid ?? 0;
   const threads = files.readNames(`/proc/${record.pid}/task`);
@@ -88,6 +126,11 @@ function isAboutThis(
   if (facts.openers.some(({ pid }) => pid === record.pid)) return true;
   // The driver is dead and with it the thread; somebody else keeps the device open.
   return threads === undefined && files.readText(`/proc/${thread}/comm`) === undefined;
+}
+
+/** Whether a device shows this identifier; undefined: it shows none, as on kernels before 5.14. */
+function shows({ backendIdentifier }: DeviceFacts, identifier: string): boolean | undefined {
+  return backendIdentifier === undefined ? undefined : backendIdentifier === identifier;
 }
 
 /** Whether a driver that lives, in this network namespace, has marked the endpoint as its own. */

@@ -17,6 +17,11 @@ export function backendIdentifier({ mac }: Pick<Options, 'mac'>, slice: DeviceSl
   return `oxmem ${formatMac(mac)} ${formatAddress(slice.base)}+${slice.sizeBytes}`;
 }
 
+/** The MAC address in an identifier; undefined: it is not one of ours. */
+export function macIn(identifier: string): string | undefined {
+  return /^oxmem (\S+) /.exec(identifier)?.[1];
+}
+
 /**
  * After so many seconds the kernel gives a request up, and its connection with it. More than our
  * own patience, so that a request fails by itself first; with requests that wait, never.

@@ -16,13 +16,14 @@ import { DriverError } from '../errors.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { FrontEnd, ReadyPlace } from '../runtime/front-end.ts';
 import type { LeftoverFiles } from '../runtime/leftover-files.ts';
+import { pinWitnesses } from '../runtime/swap-guard.ts';
 import type { ContentWitness, Sample } from '../witness/content-witness.ts';
 import type { Proof } from '../witness/prove-contents.ts';
 import { deviceFailure, endFailure } from './device-failure.ts';
+import { detachCommands, hasPredecessor } from './device-server.ts';
 import { backendIdentifier, devicePathOf, kernelPatienceSeconds } from './device-terms.ts';
 import { DeviceTraces } from './device-traces.ts';
 import { KernelDevice } from './kernel-device.ts';
-import { hasPredecessor } from './predecessor.ts';
 
 /** A device to be shown, which part of the memory it is, and who remembers what it holds. */
 export interface ShownDevice {
@@ -82,12 +83,13 @@ export class KernelFrontEnd implements FrontEnd {
 
   async start(): Promise<readonly ReadyPlace[]> {
     try {
-      checkDevices(this.#options, this.#ports.machine);
+      checkDevices(this.#options, this.#ports);
       const orphans = this.#options.takeover ? this.#orphans() : new Set<Place>();
       const known = await this.#proveAll(orphans);
       for (const place of this.#places) {
         await this.#attach(place, orphans.has(place), known.get(place) ?? []);
       }
+      if (this.#options.swap) this.#pinWitnesses();
     } catch (thrown) {
       throw deviceFailure(thrown);
     }
@@ -136,13 +138,15 @@ export class KernelFrontEnd implements FrontEnd {
 
   /** Devices that the kernel still has from a former driver of the same memory. */
   #orphans(): Set<Place> {
-    const { machine } = this.#ports;
+    const { machine, runFolder } = this.#ports;
+    const detachCommand = detachCommands(runFolder, machine.files);
     return new Set(
       this.#places.filter(({ shown, kernel }) => {
         const index = deviceIndex(kernel.path);
         if (index === undefined) return false;
         const facts = deviceFacts(index, machine.files);
-        return hasPredecessor(facts, backendIdentifier(this.#options, shown.slice));
+        const identifier = backendIdentifier(this.#options, shown.slice);
+        return hasPredecessor(facts, identifier, detachCommand);
       }),
     );
   }
@@ -216,6 +220,11 @@ export class KernelFrontEnd implements FrontEnd {
     );
   }
 
+  #pinWitnesses(): void {
+    const devices = this.#places.map(({ kernel }) => kernel.path);
+    pinWitnesses(this.#ports.runFolder, devices);
+  }
+
   #tracesOf(path: string): DeviceTraces {
     return new DeviceTraces(path, this.#ports.runFolder, this.#ports.leftovers);
   }
@@ -246,11 +255,12 @@ export class KernelFrontEnd implements FrontEnd {
  *
  * @throws NbdDeviceError
  */
-function checkDevices(options: Options, machine: NbdMachine): void {
+function checkDevices(options: Options, { machine, runFolder }: KernelFrontEndPorts): void {
   const { attach, takeover, num } = options;
+  const detachCommand = detachCommands(runFolder, machine.files);
   for (let index = 0; index < num; index++) {
     const device = devicePathOf(options, index);
-    checkAttachable({ device, attach, isTakeOver: takeover }, machine);
+    checkAttachable({ device, attach, isTakeOver: takeover, detachCommand }, machine);
   }
 }
 

@@ -1,60 +1,68 @@
 import {
-  busyError,
+  becomesTrue,
   deviceFacts,
   deviceIndex,
-  type DeviceFacts,
+  thisMachine,
   type NbdMachine,
 } from '@oxmem/nbd-kernel';
 
+import type { Options } from '../cli/options.ts';
+import { deviceSlices } from '../device/device-slices.ts';
 import { DriverError } from '../errors.ts';
+import type { Logger } from '../observe/logger.ts';
+import { deviceFailure } from './device-failure.ts';
 import { isServerAlive, readRecord } from './device-record.ts';
+import { detachCommands, hasPredecessor } from './device-server.ts';
+import { backendIdentifier, devicePathOf } from './device-terms.ts';
 
 /** Where records of devices are, and who can be told something. */
 export interface Surroundings {
-  readonly machine: NbdMachine;
-  readonly recordFolder: string;
+  /** This machine unless given. */
+  readonly machine?: NbdMachine;
+  /** Folder of the records. */
+  readonly runFolder: string;
   /** Asks a process to leave its devices to a successor; false: there is no such process. */
   readonly askToHandOver: (pid: number) => boolean;
-  readonly pause: (millis: number) => Promise<void>;
-  /** Told of what takes a moment. */
-  readonly onNote: (text: string) => void;
+  readonly logger: Pick<Logger, 'info'>;
 }
 
 /**
- * Whether the kernel still has a device of ours that has lost its server, or will lose it.
+ * Drivers that are alive and serve devices that we are to take over are asked to leave them to us, and
+ * waited for until they are gone: the kernel takes no new connection while the old one is there, and
+ * two drivers at one endpoint would take each other's frames.
  *
- * @param identifier  what the device shows, as the kernel was told when it was attached
- * @throws NbdDeviceError ERR_NBD_BUSY when it shows something else
+ * @throws DriverError ERR_OXMEM_DEVICE_BUSY when one stays, or a device shows something else
  */
-export function hasPredecessor(facts: DeviceFacts, identifier: string): boolean {
-  if (facts.attachedPid === undefined) return false;
-  if (facts.backendIdentifier?.trim() === identifier) return true;
-  throw busyError(facts);
+export async function dismissPredecessors(
+  options: Options,
+  surroundings: Surroundings,
+): Promise<void> {
+  try {
+    for (const slice of deviceSlices(options)) {
+      const path = devicePathOf(options, slice.index);
+      await dismissPredecessor(path, backendIdentifier(options, slice), surroundings);
+    }
+  } catch (thrown) {
+    throw deviceFailure(thrown);
+  }
 }
 
-/**
- * If the driver that serves a device is alive, asks it to leave the device to us, and waits until
- * it is gone: the kernel takes no new connection while the old one is there, and two drivers at one
- * endpoint would take each other's frames.
- *
- * @throws DriverError ERR_OXMEM_DEVICE_BUSY when it stays
- */
-export async function dismissPredecessor(
+async function dismissPredecessor(
   path: string,
   identifier: string,
-  { machine, recordFolder, askToHandOver, pause, onNote }: Surroundings,
+  { machine = thisMachine(), runFolder, askToHandOver, logger }: Surroundings,
 ): Promise<void> {
+  const { files, clock } = machine;
   const index = deviceIndex(path);
-  if (index === undefined || !hasPredecessor(deviceFacts(index, machine.files), identifier)) return;
-  const record = readRecord(path, recordFolder);
-  if (record === undefined || !isServerAlive(record, machine.files)) return;
+  if (index === undefined) return;
+  const detachCommand = detachCommands(runFolder, files);
+  if (!hasPredecessor(deviceFacts(index, files), identifier, detachCommand)) return;
+  const record = readRecord(path, runFolder);
+  if (record === undefined || !isServerAlive(record, files)) return;
   const { pid } = record;
-  onNote(`asks the driver of ${path} (process ${pid}) to hand it over`);
+  logger.info(`asks the driver of ${path} (process ${pid}) to hand it over`);
   if (!askToHandOver(pid)) return;
-  for (let waited = 0; waited < PATIENCE_MILLIS; waited += LOOK_MILLIS) {
-    if (!isServerAlive(record, machine.files)) return;
-    await pause(LOOK_MILLIS);
-  }
+  if (await becomesTrue(clock, PATIENCE_MILLIS, () => !isServerAlive(record, files))) return;
   throw new DriverError(
     'ERR_OXMEM_DEVICE_BUSY',
     `The driver of ${path} (process ${pid}) does not hand it over: end it with ` +
@@ -64,4 +72,3 @@ export async function dismissPredecessor(
 
 /** Longer than a driver needs to answer what is open, and to close its connection. */
 const PATIENCE_MILLIS = 15_000;
-const LOOK_MILLIS = 50;

@@ -1,6 +1,5 @@
 import { writeFileSync } from 'node:fs';
 
-import { thisMachine } from '@oxmem/nbd-kernel';
 import {
   MILLISECOND,
   addressPlus,
@@ -12,19 +11,15 @@ import { formatAddress, formatMac } from '@oxmem/tloe-protocol/text';
 
 import type { Options } from '../cli/options.ts';
 import { composeDriver, type Driver, type DriverPorts } from '../compose.ts';
-import { deviceSlices } from '../device/device-slices.ts';
 import { probeRange } from '../endpoint/range-probe.ts';
 import { describeSilence, silenceFacts } from '../endpoint/silence.ts';
 import { DriverError, systemCode } from '../errors.ts';
-import { deviceFailure } from '../kernel/device-failure.ts';
-import { backendIdentifier, devicePathOf } from '../kernel/device-terms.ts';
-import { dismissPredecessor } from '../kernel/predecessor.ts';
+import { dismissPredecessors } from '../kernel/predecessor.ts';
 import { logSummary } from '../observe/summary.ts';
 import type { ReadyPlace } from './front-end.ts';
 import type { ServiceManager } from './service-manager.ts';
 import { shutDown } from './shutdown.ts';
 import type { StopRequest } from './stop-request.ts';
-import { pinWitnesses } from './swap-guard.ts';
 
 /**
  * The life of a driver: compose, open the connection, serve, until somebody asks it to stop or the
@@ -84,14 +79,7 @@ async function start(
   await open(driver, options, ports);
   await probeRange(driver.memory, options);
   if (driver.watch.end !== undefined) throw driver.watch.end;
-  const places = await driver.frontEnd.start();
-  if (options.swap) {
-    pinWitnesses(
-      ports.runFolder,
-      places.map(({ name }) => name),
-    );
-  }
-  return places;
+  return await driver.frontEnd.start();
 }
 
 /** Somebody would lose data if the devices went now: says who, and waits. */
@@ -184,26 +172,6 @@ async function endDriver(
   await shutDown(parts, isAnnounced ? ports.print : () => {});
   // A driver that never served says one sentence, why.
   if (driver.wasReady) logSummary(ports.logger, driver);
-}
-
-/** Drivers that still serve what we are to take over leave it to us. */
-async function dismissPredecessors(options: Options, ports: DriverPorts): Promise<void> {
-  const { clock, logger, machine = thisMachine(), runFolder } = ports;
-  const surroundings = {
-    machine,
-    recordFolder: runFolder,
-    askToHandOver: ports.askToHandOver,
-    pause: (millis: number) => pause(clock, millis * MILLISECOND),
-    onNote: (text: string) => logger.info(text),
-  };
-  try {
-    for (const slice of deviceSlices(options)) {
-      const path = devicePathOf(options, slice.index);
-      await dismissPredecessor(path, backendIdentifier(options, slice), surroundings);
-    }
-  } catch (thrown) {
-    throw deviceFailure(thrown);
-  }
 }
 
 function pause(clock: Clock, micros: Micros): Promise<void> {

@@ -1,4 +1,4 @@
-import type { DeviceClock } from '@oxmem/nbd-kernel';
+import { becomesTrue, type DeviceClock } from '@oxmem/nbd-kernel';
 
 /** How long somebody waits, and what he hears meanwhile. All times in milliseconds. */
 export interface Patience {
@@ -13,20 +13,18 @@ export interface Patience {
  *
  * @returns whether it held in time
  */
-export async function waitUntil(holds: () => boolean, patience: Patience): Promise<boolean> {
+export function waitUntil(holds: () => boolean, patience: Patience): Promise<boolean> {
   const { clock, limitMillis, onProgress } = patience;
   let nextWord = FIRST_WORD_MILLIS;
-  for (let waited = 0; !holds(); waited += LOOK_MILLIS) {
-    if (waited >= limitMillis) return false;
-    if (waited >= nextWord) {
-      onProgress(waited);
+  return becomesTrue(clock, limitMillis, (waitedMillis) => {
+    if (holds()) return true;
+    if (waitedMillis >= nextWord && waitedMillis < limitMillis) {
+      onProgress(waitedMillis);
       nextWord += MORE_WORDS_MILLIS;
     }
-    await new Promise<void>((resolve) => clock.after(LOOK_MILLIS, resolve));
-  }
-  return true;
+    return false;
+  });
 }
 
-const LOOK_MILLIS = 50;
 const FIRST_WORD_MILLIS = 2000;
 const MORE_WORDS_MILLIS = 5000;
