@@ -103,16 +103,21 @@ export async function composeDriver(options: Options, ports: DriverPorts): Promi
   const watch = new ConnectionWatch(logger, options.mac, options.endpointLost);
   const failures = new RequestFailureLog(logger, clock);
   const { memory, shown } = composeDevices(options, { transport, clock, failures }, watch);
+  const { listen, size } = options;
   const frontEnd =
-    machine === undefined
-      ? createExport(options, shown, { ...ports, tls })
-      : new KernelFrontEnd(options, shown, {
-          machine,
+    listen === undefined
+      ? new KernelFrontEnd(options, shown, {
+          machine: machine ?? kernelMachine(ports),
           logger,
           leftovers: ports.leftovers,
           runFolder: ports.runFolder,
           prove: (slice, samples) => proveContents(memory, slice.firstByte, samples),
-        });
+        })
+      : new ExportFrontEnd(
+          createServer(options, shown, { ...ports, tls }),
+          { listen, size },
+          ports.leftovers,
+        );
   const devices = shown.map(({ device }) => device);
   const service = new ServiceManager(ports);
   return { socket, memory, watch, devices, frontEnd, capture, service, wasReady: false };
@@ -196,11 +201,11 @@ function openTlsFiles(
 }
 
 /** The devices as exports of one socket, the first of which is the default one. */
-function createExport(
+function createServer(
   options: Options,
   shown: readonly ShownDevice[],
-  { clock, logger, leftovers, tls }: DriverPorts & { tls: TlsCredentials | undefined },
-): FrontEnd {
+  { clock, logger, tls }: DriverPorts & { tls: TlsCredentials | undefined },
+): NbdServer {
   const exports = new ExportTable(
     shown.map(({ slice, device }) => ({
       name: shown.length === 1 ? 'oxmem' : `oxmem${slice.index}`,
@@ -210,8 +215,7 @@ function createExport(
       backend: device,
     })),
   );
-  const server = new NbdServer({ exports, clock, logger, tls });
-  return new ExportFrontEnd(server, options, leftovers);
+  return new NbdServer({ exports, clock, logger, tls });
 }
 
 async function openCapture(

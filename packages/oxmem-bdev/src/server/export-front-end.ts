@@ -1,10 +1,16 @@
 import type { Micros } from '@oxmem/tloe-protocol';
 
-import type { Options } from '../cli/options.ts';
 import type { FrontEnd, ReadyPlace } from '../runtime/front-end.ts';
 import type { LeftoverFiles } from '../runtime/leftover-files.ts';
 import { formatListenAddress, type ListenAddress } from './listen-address.ts';
 import type { NbdServer } from './nbd-server.ts';
+
+/** What is exported, and where. */
+export interface ExportOptions {
+  readonly listen: ListenAddress;
+  /** Bytes, of all exports together. */
+  readonly size: number;
+}
 
 /** The memory as an NBD export on a socket. Clients come and go; it does not end by itself. */
 export class ExportFrontEnd implements FrontEnd {
@@ -12,15 +18,11 @@ export class ExportFrontEnd implements FrontEnd {
   /** A socket's clients connect again by themselves, or not at all. */
   readonly canHandOver = false;
   readonly #server: NbdServer;
-  readonly #options: Pick<Options, 'size'> & { readonly listen?: ListenAddress | undefined };
+  readonly #options: ExportOptions;
   readonly #leftovers: LeftoverFiles;
   #address: ListenAddress | undefined = undefined;
 
-  constructor(
-    server: NbdServer,
-    options: Pick<Options, 'size' | 'listen'>,
-    leftovers: LeftoverFiles,
-  ) {
+  constructor(server: NbdServer, options: ExportOptions, leftovers: LeftoverFiles) {
     this.#server = server;
     this.#options = options;
     this.#leftovers = leftovers;
@@ -28,7 +30,6 @@ export class ExportFrontEnd implements FrontEnd {
 
   async start(): Promise<readonly ReadyPlace[]> {
     const { listen, size } = this.#options;
-    if (listen === undefined) return [];
     this.#address = await this.#server.listen(listen);
     if (this.#address.kind === 'unix') this.#leftovers.add(this.#address.path);
     const name = formatListenAddress(this.#address);
