@@ -3,18 +3,10 @@ import {
   CHANNEL_NAMES,
   FrameType,
   FrameView,
-  FrameWriter,
-  MessageFields,
-  MessageView,
   RejectReason,
-  flitsOfMtu,
-  headFlits,
-  messageFlits,
-  packAcknowledgement,
-  packCredit,
-  packHeaderHigh,
-  writeEthernetHeader,
-  writeMessageHead,
+  plainFrameBytes,
+  plainMessagesOf,
+  type PlainMessage,
 } from '@oxmem/tloe-protocol';
 import type { MemoryTransport } from '@oxmem/tloe-protocol/testing';
 import type { VirtualEndpoint } from '../src/index.ts';
@@ -32,11 +24,7 @@ export interface ScriptedFrame {
 }
 
 /** A message to send; what is missing is zero. `body` follows the head. */
-export type ScriptedMessage = Partial<Omit<MessageFields, 'channel' | 'opcode'>> & {
-  readonly channel: number;
-  readonly opcode: number;
-  readonly body?: Uint8Array;
-};
+export type ScriptedMessage = PlainMessage;
 
 /** A frame of the endpoint. */
 export interface HeardFrame {
@@ -97,8 +85,7 @@ export class ScriptedPeer {
   }
 
   send(frame: ScriptedFrame): void {
-    const { region, length } = this.#build(frame);
-    this.transport.sendBatch(region, Int32Array.of(2, length), 0, 1);
+    this.sendBytes(this.bytesOf(frame));
   }
 
   /** Sends any bytes as they are; `bytes` begin with the MAC header. */
@@ -109,33 +96,14 @@ export class ScriptedPeer {
 
   /** The bytes of a frame, MAC header included. */
   bytesOf(frame: ScriptedFrame): Uint8Array {
-    const { region, length } = this.#build(frame);
-    return region.bytes.slice(2, 2 + length);
-  }
-
-  #build(frame: ScriptedFrame): { region: ByteRegion; length: number } {
-    const region = this.#region;
-    const { seqAck = 0x3fffff, ack = 1, channel = 0, credit = 0 } = frame;
-    writeEthernetHeader(region.bytes, 2, {
+    const { seq, seqAck = 0x3fffff, ...rest } = frame;
+    return plainFrameBytes({
       destination: this.#endpoint.endpointMac,
       source: this.transport.ownMac,
-      etherType: 0xaaaa,
+      sequenceNumber: seq,
+      sequenceNumberAck: seqAck,
+      ...rest,
     });
-    region.view.setUint32(16, packHeaderHigh(frame.type ?? FrameType.normal, frame.seq));
-    region.view.setUint32(20, packAcknowledgement(seqAck, ack) | packCredit(channel, credit));
-    const limits = { maxFlits: flitsOfMtu(1500), maxMessages: 64 };
-    const writer = new FrameWriter(region, limits);
-    writer.begin(2);
-    for (const { body = new Uint8Array(0), ...fields } of frame.messages ?? []) {
-      const message = Object.assign(new MessageFields(), fields);
-      const flits = messageFlits(message.channel, message.opcode, message.sizeLog2);
-      const start = writer.reserve(flits);
-      const end = start + flits * 8;
-      const bodyOffset = writeMessageHead(region.view, start, message);
-      region.bytes.fill(0, bodyOffset, end);
-      region.bytes.set(body, bodyOffset);
-    }
-    return { region, length: writer.finish() };
   }
 
   #hear(index: number): void {
@@ -145,7 +113,10 @@ export class ScriptedPeer {
     const view = new FrameView();
     const reason = view.load(receiveRegion, offset, length);
     if (reason !== RejectReason.none) throw new Error(`the endpoint sent a bad frame: ${reason}`);
-    const messages = Array.from({ length: view.messageCount }, (_, i) => messageAt(view, i));
+    const messages = plainMessagesOf(view).map((message) => {
+      const channel = CHANNEL_NAMES[message.channel] as string;
+      return Object.assign({}, message, { channel });
+    });
     const text = hex(receiveRegion.bytes.subarray(offset + 14, offset + length));
     this.#heard.push({
       header: text.slice(0, 23),
@@ -168,21 +139,4 @@ export const OPEN: ScriptedFrame = {
 
 export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-}
-
-function messageAt(view: FrameView, index: number): HeardMessage {
-  const message = new MessageView();
-  view.message(index, message);
-  const { opcode, sizeLog2, source, denied, corrupt, param, bodyOffset } = message;
-  const bodyFlits = message.flitCount - headFlits(message.channel, opcode);
-  return {
-    channel: CHANNEL_NAMES[message.channel] as string,
-    opcode,
-    sizeLog2,
-    source,
-    denied,
-    corrupt,
-    param,
-    body: message.region.bytes.slice(bodyOffset, bodyOffset + bodyFlits * 8),
-  };
 }

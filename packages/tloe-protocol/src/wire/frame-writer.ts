@@ -91,6 +91,11 @@ export class FrameWriter {
     return this.#flitsOffset + start * FLIT_BYTES;
   }
 
+  /** Leaves `flits` flits of padding; the memory there must be zero. Before any message. */
+  pad(flits: number): void {
+    this.#flits += flits;
+  }
+
   /** Pads with zero flits and writes the frame mask; returns the frame's length in bytes. */
   finish(): number {
     const view = this.region.view;

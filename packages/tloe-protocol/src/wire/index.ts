@@ -8,6 +8,7 @@ export * from './frame-dump.ts';
 export * from './frame-view.ts';
 export * from './frame-writer.ts';
 export * from './pcap.ts';
+export * from './plain-frame.ts';
 export * from './reject-reason.ts';
 export * from './tilelink-message.ts';
 export * from './tloe-header.ts';
