@@ -25,6 +25,7 @@ import { parseFaultSpecs } from './faults/parse-fault-spec.ts';
 import { SpoiltMemory } from './faults/spoilt-memory.ts';
 import type { MemoryServer } from './memory-server.ts';
 import { SparseMemory } from './memory/sparse-memory.ts';
+import type { ServiceHabits } from './persona/endpoint-habits.ts';
 import { ENDPOINT_PERSONAS, type EndpointPersonaName } from './persona/endpoint-personas.ts';
 import { withHabits } from './persona/habit-faults.ts';
 import { PersonaEndpoint } from './persona/persona-endpoint.ts';
@@ -118,7 +119,7 @@ export function composePersona(options: EndpointOptions, ports: EndpointPorts): 
   const { dataOrder = odd.service.dataOrder } = options;
   const base = options.base ?? DEFAULT_RESPONDER_CONFIG.base;
   return new PersonaEndpoint(
-    { ...odd, service: { ...odd.service, dataOrder } },
+    { ...odd, service: { ...fittingService(odd.service, transport.mtuBytes), dataOrder } },
     {
       transport,
       clock: ports.clock,
@@ -202,3 +203,18 @@ function checkOptions(options: EndpointOptions): void {
 
 /** Largest access that any endpoint of ours serves. */
 export const MAX_ACCESS_BYTES = 4096;
+
+/** Who denies what is too large denies what no frame could carry. */
+function fittingService(service: ServiceHabits, mtuBytes: number): ServiceHabits {
+  if (service.whenLarger !== 'isDenied') return service;
+  const largest = floorLog2(mtuBytes - FRAME_WORDS_BYTES);
+  const { maxGetLog2, maxPutLog2 } = service;
+  return {
+    ...service,
+    maxGetLog2: Math.min(maxGetLog2, largest),
+    maxPutLog2: Math.min(maxPutLog2, largest),
+  };
+}
+
+/** TLoE header, frame mask, and the head of a message. */
+const FRAME_WORDS_BYTES = 32;

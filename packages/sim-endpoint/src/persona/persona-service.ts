@@ -141,7 +141,12 @@ export class PersonaService {
   #tooLarge(fields: MessageFields): Outcome {
     const why = `an access of 2^${fields.sizeLog2} bytes`;
     const { whenLarger } = this.#habits;
-    return whenLarger === 'isDenied' ? this.#deny(fields) : { kind: whenLarger, why };
+    if (whenLarger !== 'isDenied') return { kind: whenLarger, why };
+    // As no frame may hold its data, a Get is refused without any.
+    const isGet = fields.opcode === OpcodeA.get;
+    return isGet
+      ? this.#answer(fields, OpcodeD.accessAck, NOTHING, { denied: true })
+      : this.#deny(fields);
   }
 
   /** Offset in the memory, or what becomes of an access that has none. */
