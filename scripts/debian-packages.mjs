@@ -100,19 +100,18 @@ export function fullPath() {
 
 /**
  * @param {string} command
- * @returns {boolean} whether the command can be run from the full path
+ * @param {string} [path] where to look, as in PATH; the full path unless told
+ * @returns {boolean} whether the command can be run from there
  */
-export function hasCommand(command) {
-  return fullPath()
-    .split(':')
-    .some((folder) => {
-      try {
-        accessSync(join(folder, command), constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+export function hasCommand(command, path = fullPath()) {
+  return path.split(':').some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /**

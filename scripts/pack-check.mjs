@@ -1,7 +1,7 @@
 /**
- * `pnpm pack:check`: what would be published works. Packs every public package, has publint and attw
- * look at the tarballs, installs them all in an empty project, imports every entry point and runs
- * every command.
+ * `pnpm pack:check [--release]`: what would be published works. Packs every public package, has
+ * publint and attw look at the tarballs, installs them all in an empty project, imports every entry
+ * point and runs every command. `--release`: with the prebuilt addons of every machine.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -9,7 +9,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -18,36 +17,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { packageFolders, repositoryRoot } from './repository.mjs';
+import { packAll } from './packing/pack.mjs';
+import { factProblems, prebuildProblems } from './packing/published-facts.mjs';
+import { repositoryRoot } from './repository.mjs';
 import { runCaptured, tail } from './run-command.mjs';
 
-/**
- * @typedef {object} PackedPackage
- * @property {string} name
- * @property {string} folder absolute
- * @property {string} tarball absolute
- * @property {{ exports?: Record<string, unknown>, bin?: Record<string, string>,
- *   peerDependencies?: Record<string, string> }} manifest
- */
+/** @typedef {import('./packing/pack.mjs').PackedPackage} PackedPackage */
 
 const binFolder = join(repositoryRoot, 'node_modules', '.bin');
-
-/**
- * @param {string} folder of the package
- * @param {string} destination
- * @returns {Promise<PackedPackage>}
- */
-async function pack(folder, destination) {
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  const before = new Set(readdirSync(destination));
-  const argv = ['pnpm', 'pack', '--pack-destination', destination];
-  const result = await runCaptured(argv, { cwd: folder });
-  const made = readdirSync(destination).find((name) => !before.has(name) && name.endsWith('.tgz'));
-  if (result.code !== 0 || made === undefined) {
-    throw new Error(`${manifest.name} could not be packed:\n${tail(result.output, 20)}`);
-  }
-  return { name: manifest.name, folder, tarball: join(destination, made), manifest };
-}
 
 /**
  * @param {PackedPackage} packed
@@ -176,11 +153,11 @@ const folder = mkdtempSync(join(tmpdir(), 'oxmem-pack-'));
 /** @type {string[]} */
 const problems = [];
 try {
-  /** @type {PackedPackage[]} */
-  const packages = [];
-  for (const each of packageFolders()) packages.push(await pack(each, folder));
+  const packages = await packAll(folder, process.env);
   for (const packed of packages) {
     problems.push(...(await publintProblems(packed)), ...(await attwProblems(packed)));
+    problems.push(...(await factProblems(packed)));
+    if (process.argv.includes('--release')) problems.push(...(await prebuildProblems(packed)));
   }
   const project = join(folder, 'project');
   await install(packages, project);

@@ -21,6 +21,7 @@ import { takeHostKernel } from './kernel-lab/host-kernel.mjs';
 import { runInGuests } from './kernel-lab/kernel-tests.mjs';
 import { provideKernelTestTools, whyNoLab } from './kernel-lab/lab-tools.mjs';
 import { privateNetworkPrefix } from './netns.mjs';
+import { provideFreshInstall } from './packing/fresh-install.mjs';
 import { createProgress } from './progress.mjs';
 import { repositoryRoot } from './repository.mjs';
 import { runCaptured, runShown, tail } from './run-command.mjs';
@@ -161,10 +162,12 @@ async function runInOnePlace({ projects, place, limitMinutes }, context) {
   const { argv: prefix = [], reason } = isPrivate ? privateNetworkPrefix() : {};
   if (reason !== undefined) return listSkipped(projects, { reason, need: 'netns' }, context);
   console.log(`\n=== ${projects.join(', ')}${isPrivate ? ' (in a network of its own)' : ''}`);
+  const installed = await provideFreshInstall(projects, context);
   const resultsFile = newResultsFile(projects, context);
   const { namePattern } = context;
   const env = {
     ...context.env,
+    ...installed,
     OXMEM_RESULTS_FILE: resultsFile,
     OXMEM_NAME_PATTERN: namePattern,
   };

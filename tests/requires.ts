@@ -10,6 +10,7 @@ import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } 
 import { describe, it } from 'vitest';
 import { fullPath, hasCommand, installRemedy } from '../scripts/debian-packages.mjs';
 import { isRealRoot } from '../scripts/kernel-lab/host-kernel.mjs';
+import type { FreshInstall } from '../scripts/packing/fresh-install.mjs';
 import { isInPrivateNetwork } from './netns.ts';
 
 /**
@@ -25,6 +26,7 @@ import { isInPrivateNetwork } from './netns.ts';
  * - `loop`: loop devices that may be mounted
  * - `fuse`: FUSE mounts
  * - `command:NAME`: the program NAME
+ * - `fresh-install`: the packed packages were installed by npm test
  * - `asked:NAME`: somebody has asked for it, by `pnpm test:NAME`, because it takes long
  */
 export type Need =
@@ -37,6 +39,7 @@ export type Need =
   | 'test-guest'
   | 'loop'
   | 'fuse'
+  | 'fresh-install'
   | `command:${string}`
   | `asked:${string}`;
 
@@ -148,7 +151,17 @@ const gates = {
     process.env['OXMEM_GUEST'] === '1' ? undefined : 'is about the guest that tests run in',
   loop: () => (isRealRoot() ? cannotOpen('/dev/loop-control') : 'needs root of the machine'),
   fuse: () => missingCommand('fusermount3') ?? cannotOpen('/dev/fuse'),
+  'fresh-install': () => missingInstall(),
 } satisfies Record<string, () => string | undefined>;
+
+/** What went wrong for another reason than the network is for the test to say. */
+function missingInstall(): string | undefined {
+  const file = process.env['OXMEM_FRESH_INSTALL'];
+  if (file === undefined) return 'needs the packed packages installed (run by npm test)';
+  const installs = JSON.parse(readFileSync(file, 'utf8')) as FreshInstall[];
+  const isOffline = installs.some((each) => each.isOffline === true);
+  return isOffline ? 'npm does not reach its registry' : undefined;
+}
 
 /** Before Linux 6.11 the family exists in the first network namespace only. */
 function missingNetlink(): string | undefined {
