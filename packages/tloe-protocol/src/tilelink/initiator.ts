@@ -205,8 +205,7 @@ export class Initiator implements MessageReceiver {
       this.#repeat(access);
     }
     this.#encourage(now, link);
-    // Rather a little early than later than promised.
-    if (!isWaiting) this.#giveUpIdle(now, requestBudgetMicros(reissue) - scanIntervalMicros(reissue));
+    if (!isWaiting) this.#giveUpIdle(now, requestBudgetMicros(reissue));
     const isIdle = this.#live.count === 0 && this.#table.inFlight === 0 && !link.isLost;
     this.#scanAt = isIdle ? NEVER : now + scanIntervalMicros(reissue);
   }
