@@ -184,6 +184,18 @@ describe('a driver with kernel devices', () => {
     expect(driver.logged.join()).toContain('/dev/nbd0 was given a new connection');
   });
 
+  it('is stopped while it gives a device a new connection: waits for that, and leaves nothing', async () => {
+    rig.startEndpoint();
+    const driver = await rig.startReady();
+    const device = rig.kernel.device(0);
+    device.dropConnections();
+    driver.stop.request();
+    expect(await rig.endOf(driver)).toBeUndefined();
+    await turns(50);
+    expect(device).toMatchObject({ pid: undefined, hasSockets: false });
+    expect(readdirSync(rig.runFolder)).toEqual([]);
+  });
+
   it('ends with an error when a device that was attached by ioctl loses its connection', async () => {
     rig.startEndpoint();
     const driver = await rig.startReady('--attach=ioctl');
@@ -285,13 +297,19 @@ describe('a driver with kernel devices', () => {
       expect(driver.printed[0]).toContain('ready: /dev/nbd0');
     });
 
-    it('is told that there is nothing to hand over when no successor is waited for', async () => {
+    it('stops in good order when no successor is waited for', async () => {
       rig.startEndpoint();
       const driver = await rig.startReady('--restart-wait=0');
+      const device = rig.kernel.device(0);
+      device.mounts.push({ source: '/dev/nbd0', target: '/mnt/data' });
       driver.stop.askHandOver();
-      await rig.until(() => driver.logged.some((line) => line.includes('nothing here')));
+      await rig.until(() => driver.logged.some((line) => line.includes('second signal')));
+      expect(driver.logged.join()).toContain('nothing here that a successor could take over');
       expect(driver.end).toBeUndefined();
-      expect(readdirSync(rig.runFolder)).toEqual(['nbd0.json']);
+      device.mounts.length = 0;
+      expect(await rig.endOf(driver)).toBeUndefined();
+      expect(driver.printed.slice(1)).toEqual(CLOSED_WELL);
+      expect(device.pid).toBeUndefined();
     });
   });
 });

@@ -91,6 +91,7 @@ export class KernelDevice {
   /** Leaves it to a successor, once what is open has been answered. */
   async handOver(): Promise<void> {
     this.#isDetaching = true;
+    await this.#attaching?.catch(() => undefined);
     this.#connection?.shutdown();
     await this.#connection?.released;
     this.#device?.abandon();
@@ -133,9 +134,15 @@ export class KernelDevice {
     }
     // Nothing of the old connection may write any more when the kernel sends it again.
     await this.#connection?.released;
+    if (this.#isDetaching) {
+      this.#tellEnd(end);
+      return;
+    }
     device.abandon();
     try {
-      this.#follow(await this.#attachNow(device.path, true));
+      // Whoever detaches meanwhile waits for it.
+      this.#attaching = this.#attachNow(device.path, true);
+      this.#follow(await this.#attaching);
       this.#options.logger.warn(`${device.path} was given a new connection: ${end.text}`);
     } catch (thrown) {
       this.#options.logger.error(

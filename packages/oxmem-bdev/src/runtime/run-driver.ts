@@ -62,8 +62,13 @@ async function live(
   announce(await starting, options, ports, service);
   driver.wasReady = true;
   void stop.handOverAsked.then(() => {
-    if (frontEnd.canHandOver) stop.grantHandOver();
-    else ports.logger.warn('there is nothing here that a successor could take over');
+    if (frontEnd.canHandOver) {
+      stop.grantHandOver();
+      return;
+    }
+    // Whoever asked waits for our end: a service manager, or a successor.
+    ports.logger.warn('there is nothing here that a successor could take over: stops instead');
+    if (!stop.isRequested) stop.request();
   });
   const end = await Promise.race([stop.requested, watch.ended, frontEnd.ended]);
   service.stopping();
