@@ -369,12 +369,13 @@ describe('the driver, from the opening to the end', () => {
       expect((await failure()).message).toContain('--mac is the address of drv0 itself');
     });
 
-    it('closes the link in good order when it cannot listen', async () => {
-      startEndpoint();
+    it('says that it cannot listen before the endpoint hears of it', async () => {
+      const endpoint = startEndpoint();
       writeFileSync(path, '');
       startDriver();
       expect((await failure()).code).toBe('ERR_OXMEM_LISTEN');
-      expect(printed).toEqual(CLOSED_WELL);
+      expect(printed).toEqual([]);
+      expect(endpoint.stats().connections.opened).toBe(0);
       expect(existsSync(path)).toBe(true);
     });
 
@@ -383,12 +384,16 @@ describe('the driver, from the opening to the end', () => {
       expect((await failure()).message).toMatch(/^--pcap: ".*" cannot be written \(EISDIR\)/);
     });
 
-    it('says that the pid file cannot be written', async () => {
-      startEndpoint();
-      startDriver([`--pid-file=${folder}/none/pid`]);
+    it.each([
+      ['/none/pid', 'ENOENT'],
+      ['', 'EISDIR'],
+    ])('says that the pid file cannot be written, also before: FOLDER%s', async (file, code) => {
+      const endpoint = startEndpoint();
+      startDriver([`--pid-file=${folder}${file}`]);
       const thrown = await failure();
       expect(thrown.exitCode).toBe(1);
-      expect(thrown.message).toMatch(/^--pid-file: ".*" cannot be written \(ENOENT\)/);
+      expect(thrown.message).toMatch(new RegExp(`^--pid-file: ".*" cannot be written \\(${code}`));
+      expect(endpoint.stats().connections.opened).toBe(0);
       expect(existsSync(path)).toBe(false);
     });
   });

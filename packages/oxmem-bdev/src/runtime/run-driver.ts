@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs';
-
 import {
   MILLISECOND,
   addressPlus,
@@ -13,10 +11,11 @@ import type { Options } from '../cli/options.ts';
 import { composeDriver, type Driver, type DriverPorts } from '../compose.ts';
 import { probeRange } from '../endpoint/range-probe.ts';
 import { describeSilence, silenceFacts } from '../endpoint/silence.ts';
-import { DriverError, systemCode } from '../errors.ts';
+import { DriverError } from '../errors.ts';
 import { dismissPredecessors } from '../kernel/predecessor.ts';
 import { logSummary } from '../observe/summary.ts';
 import type { ReadyPlace } from './front-end.ts';
+import { checkPlaces, writePidFile } from './place-check.ts';
 import type { ServiceManager } from './service-manager.ts';
 import { shutDown } from './shutdown.ts';
 import type { StopRequest } from './stop-request.ts';
@@ -32,6 +31,7 @@ export async function runDriver(
   ports: DriverPorts,
   stop: StopRequest,
 ): Promise<void> {
+  await checkPlaces(options);
   if (options.takeover) await dismissPredecessors(options, ports);
   await ports.claim?.(options);
   const driver = await composeDriver(options, ports);
@@ -140,16 +140,7 @@ function announce(
   const names = places.map(({ name }) => name).join(', ');
   service.ready(`${names} on ${formatMac(options.mac)} via ${options.netdev}`);
   if (options.pidFile === undefined) return;
-  try {
-    writeFileSync(options.pidFile, `${process.pid}\n`);
-  } catch (thrown) {
-    throw new DriverError(
-      'ERR_OXMEM_FILE',
-      `--pid-file: "${options.pidFile}" cannot be written (${systemCode(thrown) ?? 'unknown'}); ` +
-        'name a file in a folder of yours.',
-      thrown,
-    );
-  }
+  writePidFile(options.pidFile);
   ports.leftovers.add(options.pidFile);
 }
 
