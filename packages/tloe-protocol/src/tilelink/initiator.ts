@@ -225,8 +225,7 @@ export class Initiator implements MessageReceiver {
     while (request !== undefined) {
       // Waiting behind others that get answers is not a fault.
       if (request.pendingParts === 0 && isMoving) request.touchedAt = now;
-      // Rather a little early than later than promised.
-      if (now - request.touchedAt < budget - scanIntervalMicros(this.#reissue)) {
+      if (now - request.touchedAt < budget) {
         request = request.nextLive;
         continue;
       }
