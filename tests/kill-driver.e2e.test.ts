@@ -9,7 +9,7 @@ import { LoadMeter } from './soak/load-meter.mjs';
 import { SoakLab } from './soak/soak-lab.mjs';
 import { SoakLoad } from './soak/soak-load.mjs';
 
-const kills = Number(process.env['OXMEM_KILLS'] ?? 40);
+const kills = Number(process.env['OXMEM_KILLS'] ?? 30);
 const seed = Number(process.env['OXMEM_SEED'] ?? 1);
 const WORKERS = 16;
 const PLACE = { seed, workers: WORKERS, stretchBytes: 65_536, spacingBytes: 69_635 };
@@ -26,7 +26,7 @@ describeRequiring(['netns', 'raw-socket'], 'a driver that is killed under load',
     await lab.close();
   });
 
-  const limit = 60_000 + kills * 3_000;
+  const limit = 60_000 + kills * 5_000;
   it(`loses no acknowledged write, ${kills} times`, { timeout: limit }, async () => {
     const prng = new Prng(seed).fork('kills');
     const meter = new LoadMeter();

@@ -106,7 +106,8 @@ describe('the load of a long run', () => {
       return 'fail';
     };
     await until(load, () => memory.meter.total.errors.size > 0);
-    await load.runFor(50);
+    const failedMs = performance.now();
+    await until(load, () => load.isGoodSince(failedMs));
     late();
     memory.renewClient();
     await expect(load.runFor(20_000)).rejects.toThrow(WrongByte);
