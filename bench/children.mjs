@@ -14,23 +14,31 @@ export class Child {
   #name;
   #stdout = '';
   #stderr = '';
+  /** @type {(() => void) | undefined} waits for output */
+  #tell;
   /** Resolves when it has ended, however, and all it printed is here. @type {Promise<void>} */
   ended;
 
   /**
    * @param {string} name for messages
    * @param {readonly string[]} argv
-   * @param {{ enter?: (argv: readonly string[]) => string[], hasChannel?: boolean }} [options]
-   *   `enter` makes the command line that runs another one elsewhere; `hasChannel`: with messages
+   * @param {{ enter?: (argv: readonly string[]) => string[], talks?: 'lines' | 'messages' }} [options]
+   *   `enter` makes the command line that runs another one elsewhere; `talks`: it is told what to do
+   *   by lines of standard input, or by messages
    */
-  constructor(name, argv, { enter = (inner) => [...inner], hasChannel = false } = {}) {
+  constructor(name, argv, { enter = (inner) => [...inner], talks } = {}) {
     this.#name = name;
     const watched = hasCommand('setpriv') ? ['setpriv', '--pdeathsig', 'TERM', ...argv] : argv;
     const [program = '', ...args] = enter(watched);
     this.process = spawn(program, args, {
-      stdio: hasChannel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+      stdio: [
+        talks === 'lines' ? 'pipe' : 'ignore',
+        'pipe',
+        'pipe',
+        ...(talks === 'messages' ? /** @type {const} */ (['ipc']) : []),
+      ],
     });
-    this.process.stdout?.on('data', (chunk) => (this.#stdout += chunk));
+    this.process.stdout?.on('data', (chunk) => this.#onOutput(String(chunk)));
     this.process.stderr?.on('data', (chunk) => (this.#stderr += chunk));
     this.ended = new Promise((resolve) => {
       this.process.once('error', (error) => {
@@ -51,6 +59,38 @@ export class Child {
     return this.#stdout;
   }
 
+  /**
+   * Lines of standard output that begin with `start`, as soon as there are `count` of them.
+   *
+   * @param {string} start
+   * @param {{ count?: number, timeoutMs: number }} limits
+   * @returns {Promise<string[]>}
+   */
+  async linesOf(start, { count = 1, timeoutMs }) {
+    for (;;) {
+      const lines = this.#wholeLines().filter((line) => line.startsWith(start));
+      if (lines.length >= count) return lines;
+      await this.#moreOutput(timeoutMs);
+    }
+  }
+
+  /**
+   * Tells it a line and waits for the line that it answers.
+   *
+   * @param {string} line
+   * @param {number} timeoutMs
+   * @returns {Promise<string>}
+   */
+  async ask(line, timeoutMs) {
+    const before = this.#wholeLines().length;
+    this.process.stdin?.write(`${line}\n`);
+    for (;;) {
+      const answer = this.#wholeLines()[before];
+      if (answer !== undefined) return answer;
+      await this.#moreOutput(timeoutMs);
+    }
+  }
+
   /** Resolves when it has ended and all it printed is here; throws unless it ended well. */
   async succeeded() {
     await this.ended;
@@ -60,25 +100,9 @@ export class Child {
   /**
    * @param {string} start of the line that says it is ready
    * @param {number} timeoutMs
-   * @returns {Promise<void>}
    */
-  ready(start, timeoutMs) {
-    return new Promise((resolve, reject) => {
-      const late = () =>
-        reject(new Error(`${this.#name} is not ready after ${timeoutMs / 1000} s`));
-      const timer = setTimeout(late, timeoutMs);
-      const look = () => {
-        if (!this.#stdout.split('\n').some((line) => line.startsWith(start))) return;
-        clearTimeout(timer);
-        this.process.stdout?.off('data', look);
-        resolve();
-      };
-      this.process.stdout?.on('data', look);
-      void this.ended.then(() => {
-        clearTimeout(timer);
-        reject(new Error(this.describeEnd()));
-      });
-    });
+  async ready(start, timeoutMs) {
+    await this.linesOf(start, { timeoutMs });
   }
 
   /** Asks it to end and, after five seconds, makes it. Harmless when it has ended. */
@@ -89,6 +113,36 @@ export class Child {
       await this.ended;
       clearTimeout(timer);
     }
+  }
+
+  #wholeLines() {
+    return this.#stdout.split('\n').slice(0, -1);
+  }
+
+  /** @param {string} text */
+  #onOutput(text) {
+    this.#stdout += text;
+    this.#tell?.();
+  }
+
+  /**
+   * @param {number} timeoutMs
+   * @returns {Promise<void>}
+   */
+  #moreOutput(timeoutMs) {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`${this.#name} says nothing for ${timeoutMs / 1000} s`));
+      const timer = setTimeout(late, timeoutMs);
+      this.#tell = () => {
+        clearTimeout(timer);
+        this.#tell = undefined;
+        resolve();
+      };
+      void this.ended.then(() => {
+        clearTimeout(timer);
+        reject(new Error(this.describeEnd()));
+      });
+    });
   }
 
   describeEnd() {

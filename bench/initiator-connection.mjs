@@ -10,12 +10,13 @@ import {
 } from '@oxmem/tloe-protocol';
 import { SystemClock } from '@oxmem/tloe-protocol/node';
 import { InitiatorClient } from './initiator-client.mjs';
-import { MOST_IN_FLIGHT } from './plan.mjs';
 
 /** @typedef {import('./load-process.mjs').ConnectOrder} ConnectOrder */
 /** @typedef {import('./load-process.mjs').Connection} Connection */
 /** @typedef {import('./test-pattern.mjs').TestPattern} TestPattern */
 
+/** What a client must have room for: the largest of all workloads, and the passes over all. */
+const MOST_IN_FLIGHT = { depth: 32, requestBytes: 128 * 1024 };
 /** Accesses in flight; what the driver takes unless told. */
 const WINDOW = 256;
 
@@ -33,6 +34,7 @@ export async function connectLink(order, pattern) {
     interfaceName: order.netdev ?? '',
     etherType: DEFAULT_ETHER_TYPE,
     peerMac,
+    busyPollMicros: order.busyPollMicros,
     requireUp: true,
   });
   const ports = { transport: socket, clock: new SystemClock() };

@@ -3,13 +3,13 @@
  * one row after the other. It ends with its parent, or when told.
  *
  * @typedef {object} ConnectOrder
- * @property {'nbd' | 'link' | 'memory'} path
+ * @property {'link' | 'memory'} path
  * @property {number} sizeBytes of the memory
- * @property {string} [socketPath] nbd: unix socket of the export
  * @property {string} [netdev] link: interface
  * @property {string} [peerMac] link: address of the endpoint
+ * @property {number} busyPollMicros link
  * @property {number} mtuBytes memory
- * @property {number} maxRequestBytes link, memory: largest TileLink access
+ * @property {number} maxRequestBytes largest TileLink access
  *
  * @typedef {object} RowOrder
  * @property {import('./load-run.mjs').Workload} workload
@@ -19,8 +19,6 @@
  */
 import { fillAll, LoadRun, verifyAll } from './load-run.mjs';
 import { connectLink, connectMemory } from './initiator-connection.mjs';
-import { NbdClient } from './nbd-client.mjs';
-import { MOST_IN_FLIGHT } from './plan.mjs';
 import { TestPattern } from './test-pattern.mjs';
 
 /** @typedef {import('./load-run.mjs').LoadPort & { close(): Promise<unknown> }} Connection */
@@ -31,37 +29,25 @@ let connection;
 /** @param {ConnectOrder} order */
 async function connect(order) {
   const pattern = new TestPattern(order.sizeBytes);
-  const port = await openPort(order, pattern);
+  const open = order.path === 'link' ? connectLink : connectMemory;
+  const port = await open(order, pattern);
   connection = { order, port };
   await fillAll(port, order.sizeBytes);
   await verifyAll(port, order.sizeBytes);
-}
-
-/**
- * @param {ConnectOrder} order
- * @param {TestPattern} pattern
- * @returns {Promise<Connection>}
- */
-async function openPort(order, pattern) {
-  switch (order.path) {
-    case 'nbd': {
-      const client = await NbdClient.connect(order.socketPath ?? '', pattern, MOST_IN_FLIGHT);
-      if (client.exportBytes === order.sizeBytes) return client;
-      throw new Error(`the export has ${client.exportBytes} bytes instead of ${order.sizeBytes}`);
-    }
-    case 'link':
-      return connectLink(order, pattern);
-    case 'memory':
-      return connectMemory(order, pattern);
-  }
 }
 
 /** @param {RowOrder} order */
 async function runRow({ workload, seconds, warmUpSeconds, pids }) {
   if (connection === undefined) throw new Error('a row before the connection');
   const { port } = connection;
-  const { sizeBytes } = connection.order;
-  const limits = { sizeBytes, seconds, warmUpSeconds, pids: { ...pids, client: process.pid } };
+  const { sizeBytes, netdev } = connection.order;
+  const limits = {
+    sizeBytes,
+    seconds,
+    warmUpSeconds,
+    netdev,
+    pids: { ...pids, driver: process.pid },
+  };
   const result = await new LoadRun(port, workload, limits).run();
   // A write is worth nothing if it cannot be read back.
   if (workload.kind === 'write') await verifyAll(port, sizeBytes);

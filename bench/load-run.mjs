@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { LatencyHistogram } from './latency-histogram.mjs';
+import { shares } from './shares.mjs';
 import { SmallRandom } from './test-pattern.mjs';
 
 /**
- * What carries requests and answers: an NBD socket, or an initiator. Requests are known by the
- * number of their slot. Data that does not fit the pattern is a failure of the port.
+ * What carries requests and answers. Requests are known by the number of their slot. Data that does not fit the pattern is a failure of the port.
  *
  * @typedef {object} LoadPort
  * @property {(slot: number, offset: number, length: number) => void} read
@@ -35,16 +35,9 @@ import { SmallRandom } from './test-pattern.mjs';
  * @property {number} [seconds] measured after that
  * @property {number} [requests] instead of seconds: so many requests, all counted
  * @property {Readonly<Record<string, number>>} [pids] processes whose CPU time is read, by role
- */
-
-/**
- * @typedef {object} LoadResult
- * @property {number} seconds measured
- * @property {number} requests answered in them
- * @property {number} megabytesPerSecond payload, 10^6 bytes
- * @property {number} requestsPerSecond
- * @property {{ p50: number, p99: number, p999: number }} latencyMicros
- * @property {Record<string, number>} cpuMicrosPerRequest by role, user and system
+ * @property {string | undefined} [netdev] interface whose frames are counted
+ *
+ * @typedef {import('./scene.mjs').Measurement & { requests: number }} LoadResult
  */
 
 /** No answer at all for so long: something hangs. */
@@ -71,8 +64,9 @@ export class LoadRun {
   #windowStart = 0;
   #windowEnd = Infinity;
   #seconds = 0;
-  /** @type {Record<string, number>} */
+  /** At the beginning, then what was spent. @type {Record<string, number>} */
   #cpu = {};
+  #frames = 0;
 
   /**
    * @param {LoadPort} port with as many slots as the workload's depth
@@ -193,7 +187,8 @@ export class LoadRun {
   /** @param {number} now */
   #startWindow(now) {
     this.#state = 'measuring';
-    this.#cpu = readCpuMicros(this.#limits.pids);
+    this.#cpu = readCpuSeconds(this.#limits.pids);
+    this.#frames = countFrames(this.#limits.netdev);
     this.#windowStart = now;
     this.#windowEnd = now + 1000 * (this.#limits.seconds ?? Infinity);
   }
@@ -207,9 +202,9 @@ export class LoadRun {
   #endWindow(now) {
     this.#state = 'draining';
     this.#seconds = (now - this.#windowStart) / 1000;
-    const cpu = readCpuMicros(this.#limits.pids);
-    for (const [role, micros] of Object.entries(cpu)) {
-      this.#cpu[role] = (micros - (this.#cpu[role] ?? 0)) / this.#counted;
+    this.#frames = countFrames(this.#limits.netdev) - this.#frames;
+    for (const [role, seconds] of Object.entries(readCpuSeconds(this.#limits.pids))) {
+      this.#cpu[role] = seconds - (this.#cpu[role] ?? 0);
     }
   }
 
@@ -226,7 +221,9 @@ export class LoadRun {
         p99: this.#latencies.percentile(0.99),
         p999: this.#latencies.percentile(0.999),
       },
-      cpuMicrosPerRequest: this.#cpu,
+      cpuMicrosPerRequest: shares(this.#cpu, this.#counted),
+      cpuMicrosPerFrame: this.#frames === 0 ? {} : shares(this.#cpu, this.#frames),
+      connectionRates: [requestsPerSecond],
     };
   }
 
@@ -270,19 +267,29 @@ async function pass(port, kind, sizeBytes) {
 
 /**
  * @param {Readonly<Record<string, number>>} [pids]
- * @returns {Record<string, number>} user and system time so far, by role
+ * @returns {Record<string, number>} user and system time so far of all threads that live, by role
  */
-function readCpuMicros(pids = {}) {
-  /** @type {Record<string, number>} */
-  const micros = {};
-  for (const [role, pid] of Object.entries(pids)) {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field, the name, is in parentheses and may hold spaces; utime and stime are 14, 15.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    micros[role] = (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MICROS;
-  }
-  return micros;
+export function readCpuSeconds(pids = {}) {
+  return Object.fromEntries(
+    Object.entries(pids).map(([role, pid]) => {
+      let nanos = 0;
+      for (const thread of readdirSync(`/proc/${pid}/task`)) {
+        const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8');
+        nanos += Number(text.split(' ')[0]);
+      }
+      return [role, nanos / 1e9];
+    }),
+  );
 }
 
-/** Linux shows programs 100 ticks a second, whatever its own timer does. */
-const CLOCK_TICK_MICROS = 10_000;
+/**
+ * @param {string | undefined} netdev
+ * @returns {number} frames that have crossed the interface, either way; 0 without one
+ */
+function countFrames(netdev) {
+  const lines = readFileSync('/proc/net/dev', 'utf8').split('\n');
+  const line = lines.find((each) => each.trim().startsWith(`${netdev}:`));
+  const fields = line?.trim().split(/[\s:]+/) ?? [];
+  // After the name eight figures of what was received; the second of each half is packets.
+  return Number(fields[2] ?? 0) + Number(fields[10] ?? 0);
+}

@@ -2,23 +2,23 @@
  * The benchmark itself; scripts/bench.mjs starts it in a network namespace of its own. Prints the
  * table to standard output, progress to standard error.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { openVethLab } from '../scripts/netns.mjs';
+import { join } from 'node:path';
 import { createProgress } from '../scripts/progress.mjs';
-import { repositoryRoot } from '../scripts/repository.mjs';
 import { printFailure } from '../scripts/setup-error.mjs';
 import { describeMachine, loadAverage } from './machine.mjs';
+import { measureRow } from './measure-row.mjs';
+import { buildNativePrograms } from './native-programs.mjs';
 import { parseOptions, USAGE } from './options.mjs';
 import { makePlan } from './plan.mjs';
-import { buildRawCeiling, measureCeiling } from './raw-ceiling.mjs';
-import { formatReport, summariseCeiling } from './report.mjs';
-import { Session } from './session.mjs';
+import { makeProcessPlan } from './process-rows.mjs';
+import { formatReport } from './report.mjs';
+import { keepResults } from './results.mjs';
+import { Scene } from './scene.mjs';
 
 /** @typedef {import('./options.mjs').BenchOptions} BenchOptions */
-/** @typedef {import('./plan.mjs').Block} Block */
-/** @typedef {import('./report.mjs').BlockReport} BlockReport */
+/** @typedef {import('./plan.mjs').Row} Row */
 
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
@@ -34,93 +34,77 @@ async function main() {
     return EXIT_USAGE;
   }
   const { options } = parsed;
-  const blocks = makePlan(options);
-  if (blocks.length === 0) {
+  const rows = makePlan(options);
+  const processRows = makeProcessPlan(options);
+  if (rows.length + processRows.length === 0) {
     console.error(`bench: --rows: no row has "${options.rows.join('" or "')}" in its name`);
     return EXIT_USAGE;
+  }
+  if (options.isList) {
+    for (const { name } of [...rows, ...processRows]) console.log(name);
+    return 0;
   }
   const startedAt = new Date().toISOString();
   const machine = describeMachine();
   const before = loadAverage();
-  await buildRawCeiling();
+  await buildNativePrograms();
   const folder = mkdtempSync(join(tmpdir(), 'oxmem-bench-'));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
-  const reports = [];
-  for (const block of blocks) reports.push(await runBlock(block, options, folder));
+  const results = await runRows(rows, { folder, bench: options });
+  for (const { name, measure } of processRows) {
+    results.push(
+      await progress.step(name, () => measure({ folder, bench: options, onStart: undoStop })),
+    );
+  }
   const load = { before, after: loadAverage() };
-  const report = { startedAt, machine, loadAverage: load, options, blocks: reports };
+  const report = { startedAt, machine, loadAverage: load, options, rows: results };
   process.stdout.write(`\n${formatReport(report)}`);
-  writeResults(report);
+  for (const line of keepResults(report)) process.stdout.write(`${line}\n`);
   return 0;
 }
 
 /**
- * Ceiling, rows, ceiling, on a wire of its own.
+ * Rows that use the same scenes stand together, so that each is started once.
  *
- * @param {Block} block
- * @param {BenchOptions} options
- * @param {string} folder
- * @returns {Promise<BlockReport>}
+ * @param {readonly Row[]} rows
+ * @param {ConstructorParameters<typeof Scene>[1]} options
  */
-async function runBlock(block, options, folder) {
-  const lab = await openVethLab({ mtuBytes: block.setting.mtuBytes });
-  undo.push(() => lab.close());
-  const before = await measureCeilings(block, options, lab);
-  const results = await runRows(block, { lab, folder, bench: options });
-  const after = await measureCeilings(block, options, lab);
-  await lab.close();
-  const ceiling = before.length === 0 ? undefined : summariseCeiling(before, after);
-  const rows = block.rows.map((row, index) => {
-    const result = /** @type {import('./load-run.mjs').LoadResult} */ (results[index]);
-    const ratio = ceiling && result.megabytesPerSecond / ceiling.payloadMegabytesPerSecond;
-    return { ...row, setting: block.setting, result, ratio };
-  });
-  return { name: block.name, ceiling, rows };
-}
-
-/**
- * @param {Block} block
- * @param {BenchOptions} options
- * @param {import('../scripts/netns.mjs').VethLab} lab
- */
-async function measureCeilings(block, options, lab) {
-  /** @type {import('./raw-ceiling.mjs').Ceiling[]} */
-  const ceilings = [];
-  if (block.path === 'memory') return ceilings;
-  const { frameBytes, mtuBytes } = block.setting;
-  await progress.step(`ceiling, frames of ${frameBytes} B at MTU ${mtuBytes}`, async () => {
-    for (let run = 0; run < options.ceilingRuns; run++) {
-      ceilings.push(await measureCeiling(lab, frameBytes, options.ceilingSeconds));
-    }
-  });
-  return ceilings;
-}
-
-/**
- * @param {Block} block
- * @param {import('./session.mjs').SessionOptions} options
- */
-async function runRows(block, options) {
-  const session = new Session(block, options);
-  undo.push(() => session.stop());
-  await progress.step(`${block.name}: starting, filling the memory`, () => session.start());
+async function runRows(rows, options) {
+  /** @type {Map<string, Scene>} */
+  const running = new Map();
   const results = [];
-  for (const { name, workload } of block.rows) {
-    results.push(await progress.step(name, () => session.runRow(workload)));
+  for (const [index, row] of rows.entries()) {
+    const rest = new Set(rows.slice(index).flatMap(scenesOf));
+    for (const [key, scene] of running) {
+      if (rest.has(key)) continue;
+      running.delete(key);
+      await scene.finish();
+    }
+    const sceneOf = async (/** @type {import('./scene.mjs').SceneSpec} */ spec) => {
+      const key = JSON.stringify(spec);
+      const found = running.get(key);
+      if (found !== undefined) return found;
+      const scene = new Scene(spec, options);
+      undoStop(scene);
+      await scene.start();
+      running.set(key, scene);
+      return scene;
+    };
+    results.push(await progress.step(row.name, () => measureRow(row, options.bench, sceneOf)));
   }
-  await session.finish();
+  for (const scene of running.values()) await scene.finish();
   return results;
 }
 
-/** @param {import('./report.mjs').Report} report */
-function writeResults(report) {
-  const { json, smoke } = report.options;
-  if (json === undefined && smoke) return;
-  const time = report.startedAt.slice(0, 19).replaceAll(':', '');
-  const file = resolve(json ?? join(repositoryRoot, 'results', `bench-${time}.json`));
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
-  process.stdout.write(`\nresults: ${file}\n`);
+/** @param {Scene} scene */
+function undoStop(scene) {
+  undo.push(() => scene.stop());
+}
+
+/** @param {Row} row */
+function scenesOf({ scene, reference }) {
+  const specs = reference?.kind === 'scene' ? [scene, reference.scene] : [scene];
+  return specs.map((spec) => JSON.stringify(spec));
 }
 
 async function undoAll() {

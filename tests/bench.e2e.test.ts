@@ -1,14 +1,17 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../bench/latency-histogram.mjs';
-import { LoadRun, fillAll, verifyAll } from '../bench/load-run.mjs';
-import { NbdClient } from '../bench/nbd-client.mjs';
-import { MOST_IN_FLIGHT, makePlan } from '../bench/plan.mjs';
-import { summariseCeiling } from '../bench/report.mjs';
+import { summarise, type RowResult } from '../bench/measure-row.mjs';
+import { buildNativePrograms, nativeProgram } from '../bench/native-programs.mjs';
+import { parseOptions, type BenchOptions } from '../bench/options.mjs';
+import { formatPage } from '../bench/page.mjs';
+import { makePlan } from '../bench/plan.mjs';
+import { makeProcessPlan, sharesOf } from '../bench/process-rows.mjs';
+import { judge } from '../bench/report.mjs';
 import { PATTERN_BLOCK_BYTES, SmallRandom, TestPattern } from '../bench/test-pattern.mjs';
 import { describeRequiring } from './requires.ts';
 
@@ -27,20 +30,21 @@ describeRequiring(['netns', 'raw-socket', 'command:gcc'], 'the benchmark', () =>
     const { child, output } = startBench(['--smoke', `--json=${json}`]);
     const [code] = (await once(child, 'close')) as [number | null];
     expect(code, output()).toBe(0);
-    const report = JSON.parse(readFileSync(json, 'utf8')) as { blocks: { rows: unknown[] }[] };
-    const planned = makePlan({ rows: [], smoke: true });
-    for (const { name } of planned.flatMap((block) => block.rows)) expect(output()).toContain(name);
-    expect(report.blocks.map((block) => block.rows.length)).toEqual(
-      planned.map((block) => block.rows.length),
-    );
-    expect(output()).toMatch(/k frames\/s of 1070 B/);
-    expect(output()).toMatch(/k frames\/s of 4142 B/);
+    const report = JSON.parse(readFileSync(json, 'utf8')) as { rows: RowResult[] };
+    const options = { rows: [], size: 'smoke' } as const;
+    const planned = [...makePlan(options), ...makeProcessPlan(options)].map(({ name }) => name);
+    expect(report.rows.map(({ name }) => name)).toEqual(planned);
+    for (const name of planned) expect(output()).toContain(name);
+    for (const { name, figures } of report.rows) {
+      for (const { median } of figures) expect(median, name).toBeTypeOf('number');
+    }
+    expect(readFileSync(json.replace('.json', '.html'), 'utf8')).toContain(planned[0]);
     expect(temporaryFiles()).toEqual([]);
   });
 
   it('takes everything down with it when it is told to stop', async () => {
     const { child, output, mark } = startBench(['--smoke']);
-    await until(() => output().includes('seq write'));
+    await until(() => output().includes('seq read'));
     child.kill('SIGTERM');
     const [code] = (await once(child, 'close')) as [number | null];
     expect(code).toBe(130);
@@ -50,7 +54,7 @@ describeRequiring(['netns', 'raw-socket', 'command:gcc'], 'the benchmark', () =>
 
   it('takes everything down even when it is killed', async () => {
     const { child, output, mark } = startBench(['--smoke']);
-    await until(() => output().includes('seq write'));
+    await until(() => output().includes('seq read'));
     child.kill('SIGKILL');
     await until(() => processesWith(mark).length === 0);
     expect(temporaryFiles()).toEqual([]);
@@ -64,43 +68,54 @@ describeRequiring(['netns', 'raw-socket', 'command:gcc'], 'the benchmark', () =>
   });
 });
 
-describeRequiring(['command:nbdkit'], 'the load generator', () => {
-  const sizeBytes = 4 * 1024 * 1024;
-  const servers: { kill(): void }[] = [];
+describeRequiring(['command:nbdkit', 'command:gcc'], 'the load generator', () => {
+  const sizeBytes = 16 * 1024 * 1024;
+  const running: ChildProcess[] = [];
   afterEach(() => {
-    for (const server of servers.splice(0)) server.kill();
+    for (const child of running.splice(0)) child.kill('SIGTERM');
   });
 
-  async function connectTo(plugin: string): Promise<NbdClient> {
+  /** What nbd-load answers to `lines`, and how it ended. */
+  async function load(plugin: string, lines: readonly string[]) {
+    await buildNativePrograms();
     const path = join(folder, 'nbd.sock');
     // The pid file comes when it listens.
     const pidFile = join(folder, 'nbd.pid');
-    const places = ['--unix', path, '--pidfile', pidFile];
-    const argv = ['nbdkit', '--foreground', ...places, plugin, String(sizeBytes)];
-    const [name = '', ...args] = argv;
-    const server = spawn(name, args, { stdio: 'ignore' });
-    servers.push({ kill: () => void server.kill('SIGTERM') });
+    const places = ['--foreground', '--unix', path, '--pidfile', pidFile];
+    running.push(spawn('nbdkit', [...places, plugin, String(sizeBytes)], { stdio: 'ignore' }));
     await until(() => readdirSync(folder).includes('nbd.pid'));
-    return NbdClient.connect(path, new TestPattern(sizeBytes), MOST_IN_FLIGHT);
+    const target = `unix:${path}:`;
+    const client = spawn(nativeProgram('nbd-load'), [target, target]);
+    running.push(client);
+    let output = '';
+    client.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    client.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    client.stdin.on('error', () => undefined);
+    client.stdin.end(`${lines.join('\n')}\n`);
+    const [code] = (await once(client, 'close')) as [number | null];
+    return { code, output };
   }
 
-  it('finds what it wrote in a server that keeps it, in any order and at any depth', async () => {
-    const client = await connectTo('memory');
-    expect(client.exportBytes).toBe(sizeBytes);
-    await fillAll(client, sizeBytes);
-    const limits = { sizeBytes, requests: 500 };
-    const load = { order: 'random', requestBytes: 4096, depth: 32 } as const;
-    await new LoadRun(client, { ...load, kind: 'write' }, limits).run();
-    const reading = await new LoadRun(client, { ...load, kind: 'read' }, limits).run();
-    expect(reading.requests).toBe(500);
-    await verifyAll(client, sizeBytes);
-    await client.close();
+  it('finds what it wrote in a server that keeps it, in any order, on two connections', async () => {
+    const run = 'run 0.1 0 0 2 write random 4096 32';
+    const { code, output } = await load('memory', [
+      'fill',
+      run,
+      run.replace('write', 'read'),
+      'verify',
+    ]);
+    expect(code, output).toBe(0);
+    const [, , writing, reading] = output.split('\n');
+    for (const line of [writing, reading]) {
+      const [group] = (JSON.parse(line ?? '') as { groups: { requests: number }[] }).groups;
+      expect(group?.requests).toBeGreaterThan(0);
+    }
   });
 
   it('does not believe a server that forgets what was written', async () => {
-    const client = await connectTo('null');
-    await fillAll(client, sizeBytes);
-    await expect(verifyAll(client, sizeBytes)).rejects.toThrow(/wrong data at byte/);
+    const { code, output } = await load('null', ['fill', 'verify']);
+    expect(code).toBe(1);
+    expect(output).toMatch(/wrong data/);
   });
 });
 
@@ -143,20 +158,47 @@ describe('the figures', () => {
     }
   });
 
-  it('take the median of the ceilings before and after', () => {
-    const runs = [5, 1, 9, 2].map((megabytes) => ({
-      frameBytes: 1070,
-      payloadBytes: 1024,
-      seconds: 1,
-      framesSent: 1,
-      framesArrived: 1,
-      framesPerSecond: 1000 * megabytes,
-      payloadMegabytesPerSecond: megabytes,
-      wireMegabytesPerSecond: megabytes,
-    }));
-    const three = summariseCeiling(runs.slice(0, 2), runs.slice(2, 3));
-    expect(three.payloadMegabytesPerSecond).toBe(5);
-    expect(summariseCeiling(runs, []).payloadMegabytesPerSecond).toBe(3.5);
+  it('are medians of ratios taken pair by pair', () => {
+    const rates = (...values: number[]) => values.map((rate) => ({ megabytesPerSecond: rate }));
+    const figure = { pick: 'rate', isRatio: true } as const;
+    const result = summarise(figure, rates(50, 30, 80), rates(100, 100, 100));
+    expect(result).toMatchObject({ median: 0.5, least: 0.3, most: 0.8 });
+    // A machine that was half as fast for one pair changes nothing.
+    expect(summarise(figure, rates(50, 15, 80), rates(100, 50, 100)).median).toBe(0.5);
+  });
+
+  it('are judged by what must be reached and by the aim', () => {
+    const less = { better: 'less', least: 10, aim: 3 } as const;
+    expect([2, 7, 11].map((value) => judge(less, value))).toEqual(['aim', 'met', 'missed']);
+    const more = { better: 'more', least: 0.6, aim: 0.8 } as const;
+    expect([0.5, 0.6, 0.9].map((value) => judge(more, value))).toEqual(['missed', 'met', 'aim']);
+    expect(judge(more, NaN)).toBe('unknown');
+  });
+
+  it('of perf are summed by what the code is', () => {
+    const report = '    50.75%  [kernel.kallsyms]\n    28.74%  [JIT] tid 20536\n  14.15%  node  \n';
+    expect(sharesOf(report)).toEqual({ script: 28.74, node: 14.15, kernel: 50.75 });
+    expect(sharesOf('').script).toBeNaN();
+  });
+
+  it('stand on a page of their own, with those of former runs', () => {
+    const figure = { label: 'a & b', isRatio: true, unit: '', goal: undefined };
+    const span = { median: 0.5, least: 0.4, most: 0.6 };
+    const row = { name: 'x < y', section: 's', ours: [], reference: [] };
+    const { options } = parseOptions(['--quick']) as { options: BenchOptions };
+    const machine = { cpu: 'c', cores: 2, memoryGibibytes: 1, kernel: 'k', node: 'n', commit: 'i' };
+    const report = {
+      startedAt: '2026-01-01T00:00:00Z',
+      machine,
+      loadAverage: { before: 0, after: 0 },
+      options,
+      rows: [{ ...row, figures: [{ ...figure, ...span }] }],
+    };
+    const past = { startedAt: '', commit: '', medians: { 'x < y: a & b': 0.4 } };
+    const page = formatPage(report, [past, past]);
+    expect(page).toContain('x &lt; y: a &amp; b');
+    expect(page).toContain('<polyline');
+    expect(page).not.toMatch(/<script|https?:/);
   });
 });
 
@@ -186,7 +228,8 @@ function processesWith(mark: string): string[] {
 }
 
 function temporaryFiles(): string[] {
-  return readdirSync(folder).filter((name) => name !== 'results.json');
+  const results = ['results.json', 'results.html', 'bench-history.jsonl'];
+  return readdirSync(folder).filter((name) => !results.includes(name));
 }
 
 async function until(isReached: () => boolean): Promise<void> {

@@ -4,6 +4,7 @@ import {
   DEFAULT_ETHER_TYPE,
   formatMac,
   type FrameTransport,
+  type Micros,
 } from '@oxmem/tloe-protocol';
 import { PcapFile, SystemClock } from '@oxmem/tloe-protocol/node';
 import { composeServer, type EndpointOptions } from './compose-endpoint.ts';
@@ -14,6 +15,8 @@ import type { MemoryServer } from './memory-server.ts';
 export interface NetworkEndpointOptions extends EndpointOptions {
   /** The Linux network interface, which must be up. */
   readonly interfaceName: string;
+  /** How long to spin for the next frame before sleeping. Default 0: not at all. */
+  readonly busyPollMicros?: Micros;
   /** A file that gets every frame sent and received, as a capture that Wireshark opens. */
   readonly pcap?: string;
   /** Told once if the capture cannot be written any more. */
@@ -60,7 +63,12 @@ export interface RunningEndpoint {
 export async function startEndpoint(options: NetworkEndpointOptions): Promise<RunningEndpoint> {
   const clock = new SystemClock();
   const socket = RawSocket.open(
-    { interfaceName: options.interfaceName, etherType: DEFAULT_ETHER_TYPE, requireUp: true },
+    {
+      interfaceName: options.interfaceName,
+      etherType: DEFAULT_ETHER_TYPE,
+      busyPollMicros: options.busyPollMicros,
+      requireUp: true,
+    },
     options.binding,
   );
   let capture: PcapFile | undefined;

@@ -1,4 +1,5 @@
 import {
+  SECOND,
   isPowerOfTwo,
   parseAddress,
   parseInteger,
@@ -6,6 +7,7 @@ import {
   type DataOrder,
   type RemoteAddress,
 } from '@oxmem/tloe-protocol';
+import { parseDuration } from '@oxmem/tloe-protocol/text';
 import { MAX_ACCESS_BYTES } from '../compose-endpoint.ts';
 import {
   ENDPOINT_PROFILE_NAMES,
@@ -25,6 +27,8 @@ export interface CliOptions {
   readonly profile: EndpointProfileName;
   readonly maxConnections: number;
   readonly maxRequestBytes: number;
+  /** How long it spins for the next frame before it sleeps, in microseconds. */
+  readonly busyPollMicros: number;
   readonly range: 'deny' | 'wrap';
   readonly alignment: 'deny' | 'allow';
   /** As typed; each has been understood. */
@@ -112,6 +116,14 @@ export const OPTIONS: readonly OptionSyntax[] = [
     fallback: String(MAX_ACCESS_BYTES),
     problem: (text) => expected(isAccessSize(parseSize(text)), 'a power of two from 8 to 4096'),
   },
+  {
+    name: 'busy-poll',
+    value: 'DURATION',
+    help: 'spin so long for the next frame before sleeping, at most 1s',
+    fallback: '0',
+    problem: (text) =>
+      expected((parseDuration(text) ?? Infinity) <= SECOND, 'a duration up to 1s, such as 50us'),
+  },
   oneOf('range', ['deny', 'wrap'], 'what becomes of accesses outside the memory'),
   oneOf('alignment', ['deny', 'allow'], 'what becomes of accesses that are not aligned'),
   {
@@ -165,6 +177,7 @@ export function optionsOf(texts: OptionTexts): CliOptions {
     profile: given('profile') as EndpointProfileName,
     maxConnections: Number(given('max-connections')),
     maxRequestBytes: parseSize(given('max-request')) ?? 0,
+    busyPollMicros: parseDuration(given('busy-poll')) ?? 0,
     range: given('range') as 'deny' | 'wrap',
     alignment: given('alignment') as 'deny' | 'allow',
     faults: texts.get('fault') ?? [],

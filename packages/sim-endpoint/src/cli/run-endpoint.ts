@@ -95,6 +95,7 @@ function endpointOptions(options: CliOptions, run: Run): NetworkEndpointOptions 
     ...profileOptions(options.profile),
     maxConnections: options.maxConnections,
     maxAccessBytes: options.maxRequestBytes,
+    busyPollMicros: options.busyPollMicros,
     range: options.range,
     alignment: options.alignment,
     faults: options.faults,
