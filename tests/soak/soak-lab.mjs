@@ -42,7 +42,7 @@ class Observed {
     // A session of its own: Ctrl-C is for us, who end it in good order.
     const alone = (/** @type {readonly string[]} */ inner) => enter(['setsid', ...inner]);
     const node = [process.execPath, '--expose-gc', '--import', probe];
-    this.#child = new Child(name, [...node, ...argv], { enter: alone, hasChannel: true });
+    this.#child = new Child(name, [...node, ...argv], { enter: alone, talks: 'messages' });
     this.#child.process.stderr?.on('data', (/** @type {Buffer} */ text) => {
       this.log = (this.log + text.toString()).slice(-keptLogCharacters);
     });
