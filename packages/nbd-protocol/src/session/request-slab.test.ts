@@ -13,11 +13,28 @@ describe('the slab', () => {
     expect(slab.allocate(1)).toBe(NO_ROOM);
   });
 
-  it('finds a run that lies across the place where the last search ended', () => {
+  it('takes the first run that is long enough, and comes back to what was freed before it', () => {
     const slab = new RequestSlab(8 * PAGE_BYTES);
     const runs = [0, 1, 2, 3, 4].map(() => slab.allocate(PAGE_BYTES));
-    for (const run of runs.slice(2)) slab.free(run);
-    expect(slab.allocate(6 * PAGE_BYTES)).toBe(2 * PAGE_BYTES);
+    for (const index of [1, 3, 4]) slab.free(runs[index] ?? NO_ROOM);
+    expect(slab.allocate(2 * PAGE_BYTES)).toBe(3 * PAGE_BYTES);
+    expect(slab.allocate(PAGE_BYTES)).toBe(PAGE_BYTES);
+    expect(slab.allocate(PAGE_BYTES)).toBe(5 * PAGE_BYTES);
+    slab.free(runs[0] ?? NO_ROOM);
+    expect(slab.allocate(PAGE_BYTES)).toBe(0);
+  });
+
+  it('touches no more than what is in use at a time, however long it works', () => {
+    const slab = new RequestSlab(64 * PAGE_BYTES);
+    let furthest = 0;
+    let held = slab.allocate(3 * PAGE_BYTES);
+    for (let i = 0; i < 100; i++) {
+      const next = slab.allocate((1 + (i % 3)) * PAGE_BYTES);
+      furthest = Math.max(furthest, next);
+      slab.free(held);
+      held = next;
+    }
+    expect(furthest).toBeLessThan(8 * PAGE_BYTES);
   });
 
   it('is whole again when everything has been given back', () => {

@@ -8,9 +8,9 @@ export const PAGE_BYTES = 4096;
 export const NO_ROOM = -1;
 
 /**
- * Fixed memory for the data of one connection's requests, given out in runs of 4 KiB pages. The
- * search for a free run goes on where the last one ended (next fit), so that short-lived runs do not
- * pile up at the front.
+ * Fixed memory for the data of one connection's requests, given out in runs of 4 KiB pages. The first
+ * run that is long enough is taken, so that the same few pages are used again and again: they stay
+ * in the processor's cache, and memory that no client ever needed is never touched.
  */
 export class RequestSlab implements RequestBuffer {
   readonly bytes: Uint8Array;
@@ -18,9 +18,10 @@ export class RequestSlab implements RequestBuffer {
   readonly words: Int32Array;
   readonly pageCount: number;
   private freePages: number;
-  /** For the first page of a run its length in pages, for a free page 0, for others -1. */
+  /** For the first page of a run its length in pages, for all others 0. */
   private readonly runPages: Int16Array;
-  private nextPage = 0;
+  /** A free page or the first of a run; no page before it is free. */
+  private firstFree = 0;
 
   /** @param slabBytes  a multiple of 4096 */
   constructor(slabBytes: number) {
@@ -43,14 +44,11 @@ export class RequestSlab implements RequestBuffer {
     const pages = Math.ceil(lengthBytes / PAGE_BYTES);
     assert(pages >= 1 && pages <= this.pageCount, 'a run fits into the slab');
     if (pages > this.freePages) return NO_ROOM;
-    let start = this.findRun(this.nextPage, this.pageCount, pages);
-    // The second search may overlap the place where the first began: a run may lie across it.
-    if (start < 0) start = this.findRun(0, Math.min(this.nextPage + pages, this.pageCount), pages);
+    const start = this.findRun(pages);
     if (start < 0) return NO_ROOM;
-    this.runPages.fill(-1, start, start + pages);
     this.runPages[start] = pages;
     this.freePages -= pages;
-    this.nextPage = start + pages === this.pageCount ? 0 : start + pages;
+    if (start === this.firstFree) this.firstFree += pages;
     return start * PAGE_BYTES;
   }
 
@@ -59,21 +57,22 @@ export class RequestSlab implements RequestBuffer {
     const start = offset / PAGE_BYTES;
     const pages = this.runPages[start] ?? 0;
     assert(pages > 0, 'only a run that is in use is given back');
-    this.runPages.fill(0, start, start + pages);
+    this.runPages[start] = 0;
     this.freePages += pages;
+    if (start < this.firstFree) this.firstFree = start;
   }
 
-  /** First page of `pages` free ones within `from .. end - 1`, or -1. `from` starts no half run. */
-  private findRun(from: number, end: number, pages: number): number {
-    let start = from;
-    let at = from;
-    while (at < end) {
+  /** First page of `pages` free ones, or -1. Goes from run to run. */
+  private findRun(pages: number): number {
+    let start = this.firstFree;
+    let at = start;
+    while (at < this.pageCount) {
       const used = this.runPages[at] as number;
       if (used === 0) {
         at++;
         if (at - start === pages) return start;
       } else {
-        at += used > 0 ? used : 1;
+        at += used;
         start = at;
       }
     }
