@@ -1,4 +1,5 @@
 import { assert } from '../assert.ts';
+import { RangeOccupancy } from './range-occupancy.ts';
 import { WORD_BYTES } from './split.ts';
 
 /**
@@ -22,13 +23,17 @@ export class RangeLock<Holder> {
 }
 
 /**
- * All ranges in use or waited for, in order of arrival. Costs one comparison for each lock that
- * exists, and nothing else without overlap. Locks are taken from a pool.
+ * All ranges in use or waited for, in order of arrival. Without overlap a lock costs a counter for
+ * each page of its range, however many there are; the others are looked at only when somebody may
+ * be, or is, in the way. Locks are taken from a pool.
  */
 export class RangeLocks<Holder> {
   #first: RangeLock<Holder> | undefined = undefined;
   #last: RangeLock<Holder> | undefined = undefined;
   #pool: RangeLock<Holder> | undefined = undefined;
+  readonly #occupancy = new RangeOccupancy();
+  /** Locks with somebody in the way. */
+  #waiting = 0;
   readonly #onGranted: (holder: Holder) => void;
   /** Locks that exist now. */
   count = 0;
@@ -52,9 +57,8 @@ export class RangeLocks<Holder> {
     lock.holder = holder;
     lock.holds = 1;
     lock.blockers = 0;
-    for (let other = this.#first; other !== undefined; other = other.next) {
-      if (conflict(lock, other)) lock.blockers++;
-    }
+    if (this.#occupancy.mayConflict(lock.start, lock.end, isWrite)) this.#findBlockers(lock);
+    this.#occupancy.add(lock.start, lock.end, isWrite);
     this.#append(lock);
     return lock;
   }
@@ -68,12 +72,28 @@ export class RangeLocks<Holder> {
   release(lock: RangeLock<Holder>): void {
     assert(lock.holds > 0, 'the lock is held');
     if (--lock.holds > 0) return;
+    if (lock.blockers > 0) this.#waiting--;
+    this.#occupancy.remove(lock.start, lock.end, lock.isWrite);
+    if (this.#waiting > 0) this.#unblock(lock);
+    this.#remove(lock);
+  }
+
+  #findBlockers(lock: RangeLock<Holder>): void {
+    for (let other = this.#first; other !== undefined; other = other.next) {
+      if (conflict(lock, other)) lock.blockers++;
+    }
+    if (lock.blockers > 0) this.#waiting++;
+  }
+
+  /** The lock is in nobody's way any more. */
+  #unblock(lock: RangeLock<Holder>): void {
     for (let later = lock.next; later !== undefined; later = later.next) {
       if (!conflict(lock, later)) continue;
       later.blockers--;
-      if (later.blockers === 0 && later.holder !== undefined) this.#onGranted(later.holder);
+      if (later.blockers > 0) continue;
+      this.#waiting--;
+      if (later.holder !== undefined) this.#onGranted(later.holder);
     }
-    this.#remove(lock);
   }
 
   #append(lock: RangeLock<Holder>): void {
