@@ -33,7 +33,7 @@ export type ByteStreamCounters = Record<StreamCounterName, number>;
 
 /** What a stream is made of. */
 export interface ByteStreamOptions {
-  /** Bytes that one read brings at most; 4096 or more. Default 1 MiB. */
+  /** Bytes that one read brings at most; 4096 or more. Default 256 KiB. */
   readonly receiveBytes?: number | undefined;
   /** Bytes that may wait in a new pair of sockets, each way. Default 4 MiB. */
   readonly bufferBytes?: number | undefined;
@@ -174,7 +174,7 @@ export class ByteStream {
   }
 }
 
-const DEFAULT_RECEIVE_BYTES = 1024 * 1024;
+const DEFAULT_RECEIVE_BYTES = 256 * 1024;
 const DEFAULT_BUFFER_BYTES = 4 * 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const MIN_BYTES = 4096;
