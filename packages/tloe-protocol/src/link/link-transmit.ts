@@ -118,13 +118,14 @@ export class LinkTransmit {
   returnCredits(now: Micros, isOverdue: boolean): void {
     if (this.debt.isUrgent() || isOverdue) this.seal(FrameType.normal);
     while (this.debt.isUrgent() || (isOverdue && this.debt.largest() !== 0)) {
-      if (this.buffer.outstanding() + KEPT_SLOTS >= this.buffer.capacity) break;
+      if (!this.#hasSlot(KEPT_SLOTS)) break;
       const channel = this.debt.largest();
       this.queueEmptyFrame(FrameType.normal, channel, this.debt.take(channel));
       this.#parts.stats.creditFramesSent++;
       isOverdue = false;
     }
-    if (this.debt.largest() === 0) return;
+    // A full window is no reason to wake up again and again: an acknowledgement leads here as well.
+    if (this.debt.largest() === 0 || !this.#hasSlot(KEPT_SLOTS)) return;
     this.#parts.timers.start(Timer.creditDelay, now + this.#parts.config.creditDelayMicros);
   }
 
@@ -213,8 +214,13 @@ export class LinkTransmit {
     return writer.fits(flits) && writer.messageCount < this.profile.messagesPerFrame;
   }
 
+  /** Whether another frame fits into the window and leaves so many places free. */
+  #hasSlot(keptSlots: number): boolean {
+    return this.buffer.outstanding() + keptSlots < this.buffer.capacity;
+  }
+
   #begin(keptSlots: number = KEPT_SLOTS): boolean {
-    if (this.buffer.outstanding() + keptSlots >= this.buffer.capacity) return false;
+    if (!this.#hasSlot(keptSlots)) return false;
     this.#writer.begin(this.buffer.frameOffset(this.buffer.next));
     this.#isBuilding = true;
     return true;

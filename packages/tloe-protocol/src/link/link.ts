@@ -227,7 +227,8 @@ export class Link {
       : this.#takeNumbered(now, isOpening);
     if (isClose) this.#peerCloses(now);
     this.#transmit.resend.peerSpoke(now);
-    if (isOpening) this.#checkOpened(now);
+    // The frame may have been a Close.
+    if (this.#state === 'opening') this.#checkOpened(now);
     return RejectReason.none;
   }
 
