@@ -315,6 +315,11 @@ describe('a wrong command line', () => {
   });
 });
 
+it('quotes what was typed in characters that do a terminal no harm', () => {
+  expect(sentenceOf(...REQUIRED, '--odd=\u001b[2J\n')).toMatch(/^--odd=\?\[2J\? is not an option/);
+  expect(sentenceOf(...REQUIRED, '--size=\u202e1')).not.toContain('\u202e');
+});
+
 it('prints its version', () => {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(manifest) as { version: string };

@@ -48,10 +48,16 @@ function read<Kind, Texts, Values>(
   readTexts: (texts: ValueTexts, operand: string) => ReadValues<Values>,
 ): Read<Kind, Values> {
   const parsed = parseArguments(shape, args);
+  if (parsed.kind === 'usageError') return usageError(parsed.sentence);
   if (parsed.kind !== 'texts') return parsed;
   const values = readTexts(parsed.texts, parsed.operand);
   if (values.isValid) return { kind, options: values.options };
-  return { kind: 'usageError', sentence: values.sentence };
+  return usageError(values.sentence);
+}
+
+/** Sentences quote what was typed; a terminal must be able to show that without harm. */
+function usageError(sentence: string): Extract<CommandLine, { kind: 'usageError' }> {
+  return { kind: 'usageError', sentence: sentence.replaceAll(/\p{C}/gu, '?') };
 }
 
 /** The driver itself, which is what the program does without a command. */

@@ -125,6 +125,11 @@ describe('the command line', () => {
     expect(result.problem).not.toContain('\n');
   });
 
+  it('quotes what was typed in characters that do a terminal no harm', () => {
+    const result = parseCommandLine(['--netdev=eth1', '--size=\u001b[2J\n']);
+    expect(result).toMatchObject({ problem: expect.stringContaining('"?[2J?"') as string });
+  });
+
   it('prints its version, and nothing else', () => {
     expect(printed('-V')).toMatch(/^\d+\.\d+\.\d+\n$/);
     expect(printed('--version')).toBe(printed('-V'));

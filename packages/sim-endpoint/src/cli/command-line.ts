@@ -17,6 +17,13 @@ export type CommandLine =
 
 /** @param argv  without the names of node and the program */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const line = parse(argv);
+  if (line.kind !== 'usage') return line;
+  // It quotes what was typed; a terminal must be able to show that without harm.
+  return { kind: 'usage', problem: line.problem.replaceAll(/\p{C}/gu, '?') };
+}
+
+function parse(argv: readonly string[]): CommandLine {
   let printed = '';
   const program = createProgram();
   program.configureOutput({
