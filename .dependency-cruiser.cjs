@@ -35,6 +35,7 @@ const workspaceImports = {
   rawsock: [],
   'nbd-kernel': [],
   'sim-endpoint': ['tloe-protocol', 'rawsock'],
+  'oxmem-tloe': ['tloe-protocol', 'rawsock'],
   'oxmem-bdev': ['tloe-protocol', 'rawsock', 'nbd-protocol', 'nbd-kernel', 'sim-endpoint'],
 };
 

@@ -43,6 +43,7 @@ import { printFailure, SetupError } from './setup-error.mjs';
 const commands = {
   'oxmem-bdev': 'packages/oxmem-bdev/bin/oxmem-bdev.js',
   'oxmem-sim-endpoint': 'packages/sim-endpoint/bin/oxmem-sim-endpoint.js',
+  'oxmem-tloe': 'packages/oxmem-tloe/bin/oxmem-tloe.js',
 };
 const stampFile = join(repositoryRoot, 'node_modules', '.cache', 'oxmem', 'set-up.json');
 const nodeMinimum = [20, 19];

@@ -57,6 +57,11 @@ const violations = [
     across('nbd-protocol'),
   ),
   violation(
+    'oxmem-tloe-imports-only-its-floors',
+    'packages/oxmem-tloe/src/deep',
+    across('sim-endpoint'),
+  ),
+  violation(
     'oxmem-bdev-imports-only-its-floors',
     'packages/oxmem-bdev/src/deep',
     '../../../../tests/planted-target.ts',
