@@ -32,7 +32,13 @@ export const packageOfCommand = {
   fio: 'fio',
   'nbd-client': 'nbd-client',
   nbdkit: 'nbdkit',
+  // captures
   tshark: 'tshark',
+  tcpdump: 'tcpdump',
+  dumpcap: 'wireshark-common',
+  editcap: 'wireshark-common',
+  mergecap: 'wireshark-common',
+  text2pcap: 'wireshark-common',
   openssl: 'openssl',
   fusermount3: 'fuse3',
   // the test kernel
@@ -73,7 +79,8 @@ export const networkCommands = ['ip', 'unshare', 'nsenter'];
 /** The clients and tools that the end-to-end tests drive. */
 export const testCommands = words(
   'ip unshare nsenter nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
-  'mkfs.ext4 fsck.ext4 tshark fusermount3 openssl',
+  'mkfs.ext4 fsck.ext4 fusermount3 openssl',
+  'tshark tcpdump dumpcap editcap mergecap text2pcap',
 );
 /** What boots the test kernel. */
 export const guestCommands = words('qemu-system-x86_64 busybox cpio depmod setpriv');

@@ -28,6 +28,10 @@ export const endpointCommand: readonly string[] = [
     'oxmem-sim-endpoint.js',
   ),
 ];
+export const tloeCommand: readonly string[] = [
+  process.execPath,
+  join(import.meta.dirname, '..', 'packages', 'oxmem-tloe', 'bin', 'oxmem-tloe.js'),
+];
 
 /** The lines that a driver's standard output ends with, in this order. */
 export const SHUTDOWN_LINES = [
