@@ -23,6 +23,10 @@ export const packageOfCommand = {
   genl: 'iproute2',
   unshare: 'util-linux',
   nsenter: 'util-linux',
+  ss: 'iproute2',
+  // the binary and its Debian package
+  setcap: 'libcap2-bin',
+  'dpkg-deb': 'dpkg',
   // clients of the export
   nbdinfo: 'libnbd-bin',
   nbdcopy: 'libnbd-bin',
@@ -79,7 +83,7 @@ export const networkCommands = ['ip', 'unshare', 'nsenter'];
 /** The clients and tools that the end-to-end tests drive. */
 export const testCommands = words(
   'ip unshare nsenter nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
-  'mkfs.ext4 fsck.ext4 fusermount3 openssl',
+  'mkfs.ext4 fsck.ext4 fusermount3 openssl setcap',
   'tshark tcpdump dumpcap editcap mergecap text2pcap',
 );
 /** What boots the test kernel. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "owned_fd.h"
 
@@ -30,6 +31,17 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
 void InheritStandardStreams(bool are_inherited) {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
     fcntl(fd, F_SETFD, are_inherited ? 0 : FD_CLOEXEC);
+  }
+}
+
+// A library that has no name in the file system is preloaded through its descriptor, which the new
+// program must have from the start.
+void InheritPreloaded(const std::vector<std::string>& environment, bool is_inherited) {
+  constexpr char kPrefix[] = "LD_PRELOAD=/proc/self/fd/";
+  for (const std::string& text : environment) {
+    if (text.compare(0, sizeof kPrefix - 1, kPrefix) != 0) continue;
+    const int fd = std::atoi(text.c_str() + sizeof kPrefix - 1);
+    fcntl(fd, F_SETFD, is_inherited ? 0 : FD_CLOEXEC);
   }
 }
 
@@ -58,9 +70,11 @@ SystemError ReplaceProgram(const std::string& path, const std::vector<std::strin
   const std::vector<char*> argv = Pointers(arguments);
   const std::vector<char*> envp = Pointers(environment);
   InheritStandardStreams(true);
+  InheritPreloaded(environment, true);
   execve(path.c_str(), argv.data(), envp.data());
   const int number = errno;
   InheritStandardStreams(false);
+  InheritPreloaded(environment, false);
   return {"execve", number};
 }
 

@@ -22,7 +22,8 @@ bool IsIoFlusher(SystemError* error);
 SystemError SetRealTime();
 
 // Replaces the program of this process; returns only when that fails. The caller is the main
-// thread: the others are gone, and the process id stays.
+// thread: the others are gone, and the process id stays. A first LD_PRELOAD that names a descriptor
+// (/proc/self/fd/N) is inherited.
 SystemError ReplaceProgram(const std::string& path, const std::vector<std::string>& arguments,
                            const std::vector<std::string>& environment);
 

@@ -109,4 +109,4 @@ process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 // Everything is released by now, and what was printed has been written: on Linux, standard output
 // and standard error are synchronous.
-process.exit(await main(process.argv.slice(2)));
+void main(process.argv.slice(2)).then((code) => process.exit(code));

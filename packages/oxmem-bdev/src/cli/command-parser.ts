@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-
 import { Command, CommanderError, Option } from 'commander';
 
+import { readVersion } from './program-version.ts';
 import { longName, type ValueRule, type ValueRules, type ValueTexts } from './value-rules.ts';
 
 /** One command: what it is called, what it takes, what `--help` says. */
@@ -49,12 +48,6 @@ export function parseArguments<Values>(
 /** A command in the help of options: its flag in one column, its meaning in the next. */
 export function helpLine({ flag, help }: Pick<ValueRule<unknown>, 'flag' | 'help'>): string {
   return `  ${flag.padEnd(HELP_COLUMN)}${help}`;
-}
-
-/** The package's version. */
-export function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function createCommand<Values>(
