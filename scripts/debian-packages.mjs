@@ -27,6 +27,10 @@ export const packageOfCommand = {
   // the binary and its Debian package
   setcap: 'libcap2-bin',
   'dpkg-deb': 'dpkg',
+  man: 'man-db',
+  groff: 'groff-base',
+  zsh: 'zsh',
+  fish: 'fish',
   // clients of the export
   nbdinfo: 'libnbd-bin',
   nbdcopy: 'libnbd-bin',
@@ -83,7 +87,7 @@ export const networkCommands = ['ip', 'unshare', 'nsenter'];
 /** The clients and tools that the end-to-end tests drive. */
 export const testCommands = words(
   'ip unshare nsenter nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
-  'mkfs.ext4 fsck.ext4 fusermount3 openssl setcap',
+  'mkfs.ext4 fsck.ext4 fusermount3 openssl setcap man groff zsh fish',
   'tshark tcpdump dumpcap editcap mergecap text2pcap',
 );
 /** What boots the test kernel. */

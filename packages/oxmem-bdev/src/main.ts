@@ -6,7 +6,8 @@ import { SystemClock } from '@oxmem/tloe-protocol/node';
 
 import { ExitCode } from './cli/exit-codes.ts';
 import type { Options } from './cli/options.ts';
-import { readCommandLine } from './cli/program.ts';
+import { completionScript } from './cli/completion-script.ts';
+import { describeProgram, readCommandLine } from './cli/program.ts';
 import { runCommand } from './commands/run-command.ts';
 import { claimEndpoint } from './endpoint/claim.ts';
 import { DriverError } from './errors.ts';
@@ -28,6 +29,9 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       return ExitCode.usage;
     case 'run':
       return await run(commandLine.options);
+    case 'completion':
+      process.stdout.write(completionScript(commandLine.options.shell, describeProgram()));
+      return ExitCode.done;
     default:
       return await runCommand(commandLine, complain);
   }

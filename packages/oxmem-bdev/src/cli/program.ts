@@ -1,8 +1,14 @@
+import {
+  COMPLETION_SHAPE,
+  readCompletionOptions,
+  type CompletionOptions,
+} from '../commands/completion/options.ts';
 import { DETACH_SHAPE, readDetachOptions, type DetachOptions } from '../commands/detach/options.ts';
 import { DOCTOR_SHAPE, readDoctorOptions, type DoctorOptions } from '../commands/doctor/options.ts';
 import { STATUS_SHAPE, readStatusOptions, type StatusOptions } from '../commands/status/options.ts';
 import { helpLine, parseArguments, type CommandShape } from './command-parser.ts';
 import { OPTION_RULES, parseOptions, type OptionRule, type Options } from './options.ts';
+import { describeCommand, type ProgramDescription } from './program-description.ts';
 import type { ReadValues, ValueTexts } from './value-rules.ts';
 
 /** What a command line asks for. */
@@ -11,6 +17,7 @@ export type CommandLine =
   | { readonly kind: 'detach'; readonly options: DetachOptions }
   | { readonly kind: 'status'; readonly options: StatusOptions }
   | { readonly kind: 'doctor'; readonly options: DoctorOptions }
+  | { readonly kind: 'completion'; readonly options: CompletionOptions }
   /** `--help` and `--version`: print this and end well. */
   | { readonly kind: 'print'; readonly text: string }
   | { readonly kind: 'usageError'; readonly sentence: string };
@@ -29,13 +36,27 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       return read(first, STATUS_SHAPE, rest, readStatusOptions);
     case 'doctor':
       return read(first, DOCTOR_SHAPE, rest, readDoctorOptions);
+    case 'completion':
+      return read(first, COMPLETION_SHAPE, rest, (_, shell) => readCompletionOptions(shell));
     default:
       return read('run', DRIVER_SHAPE, args, parseOptions);
   }
 }
 
 /** The names of the commands. */
-export const COMMANDS = ['detach', 'status', 'doctor'] as const;
+export const COMMANDS = ['detach', 'status', 'doctor', 'completion'] as const;
+
+/** What the program takes, for completion and the manual page. */
+export function describeProgram(): ProgramDescription {
+  const commands = [
+    describeCommand('', DRIVER_SHAPE),
+    describeCommand('detach', DETACH_SHAPE),
+    describeCommand('status', STATUS_SHAPE),
+    describeCommand('doctor', DOCTOR_SHAPE),
+    describeCommand('completion', COMPLETION_SHAPE),
+  ];
+  return { name: 'oxmem-bdev', commands };
+}
 
 type Read<Kind, Values> =
   | { readonly kind: Kind; readonly options: Values }
