@@ -1,6 +1,13 @@
 /** The driver as one executable: it alone has the capabilities, and needs nothing beside itself. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runClient, runProgram } from './lab-program.ts';
@@ -133,5 +140,59 @@ describeRequiring(['netns', 'real-root', 'command:setcap'], 'the binary', () => 
     expect(code).toBe(3);
     expect(stderr).toContain(`sudo setcap cap_net_raw+ep ${binary}`);
     expect(existsSync(lab.path('x.sock'))).toBe(false);
+  });
+
+  describeRequiring(['command:dpkg-deb'], 'as a Debian package', () => {
+    let deb: string;
+    let target: string;
+    beforeAll(async () => {
+      const script = join(root, 'scripts/binary/build-deb.mjs');
+      const options = [`--binary=${binary}`, `--out=${lab.folder}`, '--fast'];
+      const said = await runClient([process.execPath, script, ...options]);
+      deb = /^(\S+\.deb):/m.exec(said)?.[1] ?? '';
+      target = lab.path('root');
+      mkdirSync(join(target, 'var/lib/dpkg/info'), { recursive: true });
+      mkdirSync(join(target, 'var/lib/dpkg/updates'));
+      writeFileSync(join(target, 'var/lib/dpkg/status'), '');
+    });
+
+    it('belongs to root, is writable for nobody else and opens no folder of the system', async () => {
+      const list = await runClient(['dpkg-deb', '--contents', deb]);
+      for (const line of list.trimEnd().split('\n')) {
+        expect(line).toMatch(/^(drwxr-xr-x|-rw-r--r--|-rwxr-xr-x) root\/root /);
+      }
+      const paths = list.split('\n').map((line) => line.replace(/^.* \.\//, ''));
+      expect(paths).toEqual(
+        expect.arrayContaining([
+          'usr/sbin/oxmem-bdev',
+          'usr/share/man/man8/oxmem-bdev.8.gz',
+          'usr/share/bash-completion/completions/oxmem-bdev',
+          'usr/share/zsh/vendor-completions/_oxmem-bdev',
+          'usr/share/fish/vendor_completions.d/oxmem-bdev.fish',
+          'usr/lib/systemd/system/oxmem-bdev@.service',
+          'usr/share/doc/oxmem-bdev/copyright',
+        ]),
+      );
+    });
+
+    it('is installed by dpkg, runs, and is gone when it is removed', async () => {
+      const dpkg = ['dpkg', `--root=${target}`, '--force-depends', '--force-script-chrootless'];
+      await runClient([...dpkg, '--install', deb]);
+      const installed = join(target, 'usr/sbin/oxmem-bdev');
+      expect(await runClient([installed, '--version'])).toMatch(/^\d+\.\d+\.\d+\n$/);
+      expect(await runClient([...dpkg, '--verify', 'oxmem-bdev'])).toBe('');
+      await runClient([...dpkg, '--purge', 'oxmem-bdev']);
+      expect(existsSync(join(target, 'usr/sbin'))).toBe(false);
+    });
+
+    it('depends on what the binary is linked with', async () => {
+      const needed = await runClient(['readelf', '-d', binary]);
+      const libraries = [...needed.matchAll(/NEEDED.*\[(\S+?)\.so/g)].map(([, name]) => name);
+      const known =
+        'libdl libstdc++ libm libgcc_s libpthread libc ld-linux-x86-64 ld-linux-aarch64';
+      expect(known.split(' ')).toEqual(expect.arrayContaining(libraries));
+      const depends = await runClient(['dpkg-deb', '--field', deb, 'Depends']);
+      expect(depends).toMatch(/libc6 .*libstdc\+\+6 .*libgcc/);
+    });
   });
 });

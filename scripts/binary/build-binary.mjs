@@ -4,9 +4,11 @@
  * given to it, nobody else gets.
  *
  *   node scripts/binary/build-binary.mjs [--arch=x64|arm64] [--node=VERSION] [--out=FILE]
+ *     [--portable]
  *
- * --arch   another processor than this one's; takes the prebuilt addons (pnpm native:prebuild)
- * --node   the Node to put it into, from the npm registry; otherwise the one that runs
+ * --arch       another processor than this one's; takes the prebuilt addons (pnpm native:prebuild)
+ * --node       the Node to put it into, from the npm registry; otherwise the one that runs
+ * --portable   not with the addons that were built for this machine, whose libc may be newer
  */
 import {
   chmodSync,
@@ -25,7 +27,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { nativePackageFolders, prebuiltFile } from '../native-prebuild/prebuild.mjs';
+import { isPrebuilt, nativePackageFolders, prebuiltFile } from '../native-prebuild/prebuild.mjs';
 import { targets } from '../native-prebuild/targets.mjs';
 import { provideNode } from '../node-programs.mjs';
 import { createProgress } from '../progress.mjs';
@@ -44,6 +46,7 @@ export const defaultBinary = join(repositoryRoot, 'build', 'binary', 'oxmem-bdev
  * @property {'x64' | 'arm64'} arch
  * @property {string | undefined} node version; undefined: the running one
  * @property {string} out
+ * @property {boolean} isPortable only with addons that run with an older libc as well
  */
 
 /**
@@ -51,14 +54,14 @@ export const defaultBinary = join(repositoryRoot, 'build', 'binary', 'oxmem-bdev
  * @param {import('../progress.mjs').Progress} progress
  * @returns {Promise<void>}
  */
-export async function buildBinary({ arch, node, out }, progress) {
+export async function buildBinary({ arch, node, out, isPortable }, progress) {
   const work = mkdtempSync(join(tmpdir(), 'oxmem-binary-'));
   try {
     const program = await baseProgram(arch, node);
     const assets = Object.fromEntries(
       nativePackageFolders().map((folder) => [
         folder.slice(folder.lastIndexOf('/') + 1),
-        addonFile(folder, arch),
+        addonFile(folder, arch, isPortable),
       ]),
     );
     const main = join(work, 'main.cjs');
@@ -102,18 +105,19 @@ async function baseProgram(arch, version) {
 /**
  * @param {string} folder of a native package
  * @param {'x64' | 'arm64'} arch
+ * @param {boolean} isPortable
  * @returns {string} its addon: the prebuilt one, else that of this machine
  */
-function addonFile(folder, arch) {
+function addonFile(folder, arch, isPortable) {
   const target = targets.find((each) => each.arch === arch && each.libc === 'glibc');
-  const prebuilt = target === undefined ? '' : prebuiltFile(folder, target);
-  if (existsSync(prebuilt)) return prebuilt;
+  if (target !== undefined && isPrebuilt(folder, target)) return prebuiltFile(folder, target);
+  const isOwn = arch === process.arch && !isPortable;
   const release = join(folder, 'build', 'Release');
   const built = existsSync(release) && readdirSync(release).find((name) => name.endsWith('.node'));
-  if (arch === process.arch && typeof built === 'string') return join(release, built);
+  if (isOwn && typeof built === 'string') return join(release, built);
   throw new SetupError(
-    `${folder} has no addon for ${arch}.`,
-    `"pnpm native:prebuild" makes it${arch === process.arch ? ', and so does "pnpm build"' : ''}.`,
+    `${folder} has no prebuilt addon for ${arch} that is newer than its sources.`,
+    `"pnpm native:prebuild linux-${arch}-glibc" makes it${isOwn ? ', or "pnpm build" one' : ''}.`,
   );
 }
 
@@ -151,13 +155,14 @@ function readOptions(args) {
       arch: { type: 'string', default: process.arch },
       node: { type: 'string' },
       out: { type: 'string', default: defaultBinary },
+      portable: { type: 'boolean', default: false },
     },
   });
-  const { arch, node, out } = values;
+  const { arch, node, out, portable: isPortable } = values;
   if (arch !== 'x64' && arch !== 'arm64') {
     throw new SetupError(`--arch=${arch} will not do.`, 'It takes x64 or arm64.');
   }
-  return { arch, node, out: resolve(out) };
+  return { arch, node, out: resolve(out), isPortable };
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -1,6 +1,6 @@
 /** All of the driver in one script, for the binary. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { packageFolders, repositoryRoot } from '../repository.mjs';
 
@@ -42,14 +42,10 @@ function assetName(file) {
   return /[^/]+$/.exec(folder ?? file)?.[0] ?? '';
 }
 
-/**
- * @param {string} outfile
- * @returns {Promise<void>}
- */
-export async function bundleDriver(outfile) {
-  await build({
+/** @returns {import('esbuild').BuildOptions} */
+function settings() {
+  return {
     entryPoints: [join(import.meta.dirname, 'start.mjs')],
-    outfile,
     bundle: true,
     platform: 'node',
     target: 'node20',
@@ -60,5 +56,23 @@ export async function bundleDriver(outfile) {
     logLevel: 'warning',
     legalComments: 'inline',
     keepNames: true,
+  };
+}
+
+/**
+ * @param {string} outfile
+ * @returns {Promise<void>}
+ */
+export async function bundleDriver(outfile) {
+  await build({ ...settings(), outfile });
+}
+
+/** @returns {Promise<string[]>} the folders of other people's packages that are in the bundle */
+export async function bundledPackages() {
+  const { metafile } = await build({ ...settings(), write: false, metafile: true });
+  const folders = Object.keys(metafile?.inputs ?? {}).flatMap((path) => {
+    const [, folder] = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
+    return folder === undefined ? [] : [resolve(folder)];
   });
+  return [...new Set(folders)].sort();
 }

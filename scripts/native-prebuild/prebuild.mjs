@@ -15,6 +15,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -54,6 +55,24 @@ export function prebuiltFile(packageFolder, { arch, libc }) {
   const { name } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
   const file = `${name.replaceAll('/', '+')}.${libc}.node`;
   return join(packageFolder, 'prebuilds', `linux-${arch}`, file);
+}
+
+/**
+ * @param {string} packageFolder
+ * @param {Target} target
+ * @returns {boolean} whether the addon was made, and after its sources were last changed
+ */
+export function isPrebuilt(packageFolder, target) {
+  const file = prebuiltFile(packageFolder, target);
+  if (!existsSync(file)) return false;
+  const native = join(packageFolder, 'native');
+  const sources = readdirSync(native)
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .map((name) => join(native, name));
+  const madeMs = statSync(file).mtimeMs;
+  return [...sources, join(packageFolder, 'binding.gyp'), runtimeSource].every(
+    (source) => statSync(source).mtimeMs < madeMs,
+  );
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { nativePackageFolders, prebuiltFile } from '../native-prebuild/prebuild.mjs';
+import { isPrebuilt, nativePackageFolders, prebuiltFile } from '../native-prebuild/prebuild.mjs';
 import { targets } from '../native-prebuild/targets.mjs';
 import { repositoryRoot } from '../repository.mjs';
 import { packedFiles } from './pack.mjs';
@@ -56,7 +56,9 @@ export async function prebuildProblems(packed) {
   if (!nativePackageFolders().includes(folder)) return [];
   const files = await packedFiles(packed);
   return targets
-    .map((target) => relative(folder, prebuiltFile(folder, target)))
-    .filter((file) => !files.includes(file))
-    .map((file) => `${name}: ${file} is not in the tarball; pnpm native:prebuild makes it`);
+    .filter((target) => {
+      const isPacked = files.includes(relative(folder, prebuiltFile(folder, target)));
+      return !isPacked || !isPrebuilt(folder, target);
+    })
+    .map((target) => `${name}: no addon for ${target.name} that is newer than its sources`);
 }
