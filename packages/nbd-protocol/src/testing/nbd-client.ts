@@ -66,6 +66,7 @@ export class NbdTestClient {
 
   /** Bytes to send since the last call. */
   takeOutgoing(): Uint8Array {
+    if (this.outgoing.length === 0) return NOTHING;
     const bytes = this.outgoing.bytes.slice(0, this.outgoing.length);
     this.outgoing = new ByteBuilder();
     return bytes;
@@ -248,6 +249,8 @@ export class NbdTestClient {
     this.incoming = this.incoming.slice(count);
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 function readExport(view: DataView, at: number): ClientExport {
   const sizeBytes = view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);

@@ -15,8 +15,10 @@ export interface DirectionFaults {
   readonly reorderDepthFrames: number;
   /** How long a frame waits for those who are to overtake it, before it goes on without them. */
   readonly reorderHoldMicros: Micros;
-  /** Chance that one bit, any bit, of a frame is inverted. */
+  /** Chance that one bit of a frame is inverted. */
   readonly corrupt: number;
+  /** The bits that this may hit: 8 * byte + bit, counted from the lowest. Undefined: any. */
+  readonly corruptBits: readonly number[] | undefined;
   /** Time on the wire. */
   readonly delayMicros: Micros;
   /** A further time, 0 up to this, that does not change the order. */
@@ -68,6 +70,7 @@ export const NO_FAULTS: DirectionFaults = {
   reorderDepthFrames: 1,
   reorderHoldMicros: MILLISECOND,
   corrupt: 0,
+  corruptBits: undefined,
   delayMicros: 10,
   jitterMicros: 0,
   script: [],
@@ -109,7 +112,10 @@ function chances(faults: DirectionFaults): string[] {
     const hold = `within ${formatDuration(faults.reorderHoldMicros)}`;
     texts.push(`reorder ${formatProbability(faults.reorder)} by ${depth} ${hold}`);
   }
-  if (faults.corrupt > 0) texts.push(`corrupt ${formatProbability(faults.corrupt)}`);
+  if (faults.corrupt > 0) {
+    const where = faults.corruptBits === undefined ? '' : ` in ${faults.corruptBits.length} bits`;
+    texts.push(`corrupt ${formatProbability(faults.corrupt)}${where}`);
+  }
   return texts;
 }
 

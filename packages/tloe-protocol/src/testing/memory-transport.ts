@@ -21,6 +21,8 @@ export interface MemoryTransportOptions extends PortOptions {
    * them behind its back. Default false.
    */
   readonly hasBackPressure?: boolean;
+  /** Received frames that may wait for the owner; what is beyond is lost. Default: no limit. */
+  readonly receiveFrames?: number;
 }
 
 /**
@@ -82,6 +84,8 @@ export class MemoryTransport implements FrameTransport {
   readonly port: number;
   /** Frames that came before `start`, after `close`, or are longer than this interface allows. */
   framesIgnored = 0;
+  /** Frames lost because too many waited for the owner. */
+  framesOverrun = 0;
 
   readonly #network: MemoryNetwork;
   readonly #clock: Clock;
@@ -89,7 +93,9 @@ export class MemoryTransport implements FrameTransport {
   readonly #hasBackPressure: boolean;
   readonly #writableAlarm: Alarm;
   #handlers: TransportHandlers | undefined;
+  readonly #receiveFrames: number;
   #arrived: Uint8Array[] = [];
+  #isHeld = false;
   #isClosed = false;
 
   constructor(place: MemoryTransportPlace, options: MemoryTransportOptions) {
@@ -102,6 +108,7 @@ export class MemoryTransport implements FrameTransport {
     this.receiveRegion = this.#slab.region;
     this.receiveDescriptors = this.#slab.descriptors;
     this.#hasBackPressure = options.hasBackPressure ?? false;
+    this.#receiveFrames = options.receiveFrames ?? Infinity;
     this.#writableAlarm = place.clock.createAlarm(() => this.#handlers?.onWritable());
   }
 
@@ -147,6 +154,12 @@ export class MemoryTransport implements FrameTransport {
     handlers?.onFailure(error);
   }
 
+  /** While it is held, frames wait here: the owner does not read. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (!isHeld) this.handUp();
+  }
+
   /**
    * For the network: a frame has come.
    *
@@ -157,11 +170,16 @@ export class MemoryTransport implements FrameTransport {
       this.framesIgnored += 1;
       return false;
     }
+    if (this.#arrived.length >= this.#receiveFrames) {
+      this.framesOverrun += 1;
+      return false;
+    }
     return this.#arrived.push(frame) === 1;
   }
 
   /** For the network: hands up what has come, in batches. */
   handUp(): void {
+    if (this.#isHeld) return;
     const frames = this.#arrived;
     this.#arrived = [];
     for (let first = 0; first < frames.length; first += BATCH_FRAMES) {

@@ -324,7 +324,9 @@ function corrupt(port: Port, index: number, bytes: Uint8Array): boolean {
     isCorrupted = true;
   }
   if (!port.chance.corrupt.chance(port.faults.corrupt)) return isCorrupted;
-  invertBit(bytes, port.chance.corrupt.below(bytes.length * 8));
+  const { corruptBits } = port.faults;
+  const { corrupt: chance } = port.chance;
+  invertBit(bytes, corruptBits ? chance.pick(corruptBits) : chance.below(bytes.length * 8));
   return true;
 }
 
