@@ -35,6 +35,11 @@ export class OpeningFrames {
     return this.#credits.every((credit) => credit === NOT_HEARD);
   }
 
+  /** Whether a frame with messages was heard. */
+  get hasMessages(): boolean {
+    return this.#credits.includes(NOT_EMPTY);
+  }
+
   /** The last place at which a frame was heard; -1 if none was. */
   get lastPlace(): number {
     return this.#credits.findLastIndex((credit) => credit !== NOT_HEARD);

@@ -42,8 +42,10 @@ export class OpeningJudge {
 
   /** Nothing has changed for a while. */
   settle(credits: number): 'open' | 'openAnew' | 'ask' | 'wait' {
-    // Whoever granted nothing took our opening for a copy of an older one.
-    if (credits <= 0 && this.#heard.isEmpty) return 'openAnew';
+    // Whoever granted nothing took our opening for a copy of an older one, and whoever answers
+    // before anything was asked goes on with a connection of our predecessor.
+    const isOlder = this.#heard.isEmpty || this.#heard.hasMessages;
+    if (credits <= 0 && isOlder) return 'openAnew';
     this.#rounds++;
     const { isPeerKnown } = this.#config;
     const recognition = recogniseResponder(this.#heard);
@@ -56,7 +58,9 @@ export class OpeningJudge {
     if (isUnknown && credits > 0) return 'open';
     // What one has lost that never resends will not come.
     if (this.profile().gapMicros === 0) return 'open';
-    if (this.#rounds < PATIENT_ROUNDS) return 'wait';
+    // What one has lost that always resends will come, however long that takes.
+    const willCome = credits <= 0 && this.profile().gapMicros === Infinity;
+    if (this.#rounds < PATIENT_ROUNDS || willCome) return 'wait';
     return credits > 0 || this.#sign() !== undefined ? 'open' : 'wait';
   }
 
