@@ -22,17 +22,20 @@ const leftOut = new Set(['dist', 'build', 'native', 'prebuilds', 'vectors', '.tu
  * @template T
  * @param {Readonly<Record<string, string>>} planted path relative to the root -> content
  * @param {(folder: string) => Promise<T>} work
+ * @param {readonly string[]} more folders and files to be copied besides, relative to the root
  * @returns {Promise<T>}
  */
-export async function withPlantedCopy(planted, work) {
+export async function withPlantedCopy(planted, work, more = []) {
   const folder = mkdtempSync(join(tmpdir(), 'oxmem-planted-'));
   try {
     for (const name of rootFiles) cpSync(join(repositoryRoot, name), join(folder, name));
-    cpSync(join(repositoryRoot, 'packages'), join(folder, 'packages'), {
-      recursive: true,
-      verbatimSymlinks: true,
-      filter: (source) => !leftOut.has(basename(source)),
-    });
+    for (const path of ['packages', ...more]) {
+      cpSync(join(repositoryRoot, path), join(folder, path), {
+        recursive: true,
+        verbatimSymlinks: true,
+        filter: (source) => !leftOut.has(basename(source)),
+      });
+    }
     symlinkSync(join(repositoryRoot, 'node_modules'), join(folder, 'node_modules'));
     for (const [path, content] of Object.entries(planted)) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
