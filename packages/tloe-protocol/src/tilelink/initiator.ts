@@ -15,6 +15,7 @@ import { ProbeResponder } from './probe-responder.ts';
 import { RangeLocks } from './range-lock.ts';
 import {
   reissueOf,
+  giveUpAfterMicros,
   requestBudgetMicros,
   scanIntervalMicros,
   type ReissuePolicy,
@@ -205,7 +206,7 @@ export class Initiator implements MessageReceiver {
       this.#repeat(access);
     }
     this.#encourage(now, link);
-    if (!isWaiting) this.#giveUpIdle(now, requestBudgetMicros(reissue));
+    if (!isWaiting) this.#giveUpIdle(now, giveUpAfterMicros(reissue));
     const isIdle = this.#live.count === 0 && this.#table.inFlight === 0 && !link.isLost;
     this.#scanAt = isIdle ? NEVER : now + scanIntervalMicros(reissue);
   }

@@ -31,6 +31,11 @@ export function requestBudgetMicros(policy: ReissuePolicy): Micros {
   return policy.requestTimeoutMicros * policy.reissues;
 }
 
+/** The same, counted at the looks: rather a little early than later than promised. */
+export function giveUpAfterMicros(policy: ReissuePolicy): Micros {
+  return requestBudgetMicros(policy) - scanIntervalMicros(policy);
+}
+
 /** How often requests are looked at. */
 export function scanIntervalMicros(policy: ReissuePolicy): Micros {
   return Math.ceil(policy.requestTimeoutMicros / 4);
