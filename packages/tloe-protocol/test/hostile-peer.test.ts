@@ -1,6 +1,7 @@
 /** What fuzzing has found: peers that no sane device is, and what they must not do to a link. */
 import { describe, expect, it } from 'vitest';
 
+import type { LinkConfig } from '../src/link/link-config.ts';
 import { NOTHING_RECEIVED } from '../src/link/sequence-number.ts';
 import { DEFAULT_RESPONDER_CONFIG, Responder } from '../src/tilelink/index.ts';
 import { ArrayMemory } from '../src/testing/index.ts';
@@ -45,19 +46,41 @@ describe('a peer that closes in the middle of an opening', () => {
 });
 
 describe('a peer that asks and never acknowledges', () => {
-  it('wakes nobody once it has been given up', () => {
+  const said = { sequenceNumberAck: NOTHING_RECEIVED };
+  const get = message(Channel.A, OpcodeA.get, 10);
+
+  /** An endpoint's link to such a peer, which has granted much. */
+  function meet(config: Partial<LinkConfig>) {
     const responder = new Responder(DEFAULT_RESPONDER_CONFIG, new ArrayMemory(4096));
-    const wire = new ScriptedLink(
-      { role: 'responder', windowFrames: 16, resendPasses: 2 },
-      responder,
-    );
+    const wire = new ScriptedLink({ role: 'responder', ...config }, responder);
     responder.attach(wire.link);
-    const said = { sequenceNumberAck: NOTHING_RECEIVED };
     for (let channel = 1; channel <= 5; channel++) {
       const frameType = channel === 1 ? FrameType.open : FrameType.normal;
       wire.say({ ...said, sequenceNumber: channel - 1, frameType, channel, credit: 15 });
     }
-    const get = message(Channel.A, OpcodeA.get, 10);
+    return { responder, wire };
+  }
+
+  it('is not sent a flood of frames for a flood of NAKs', () => {
+    const { wire } = meet({});
+    for (let number = 5; number < 15; number++) {
+      const messages = Array.from({ length: 30 }, () => get);
+      wire.say({ ...said, sequenceNumber: number, messages });
+      wire.hear();
+    }
+    expect(wire.link.framesOutstanding).toBeGreaterThan(200);
+    let sent = 0;
+    for (let i = 0; i < 1000; i++) {
+      wire.now += 2;
+      wire.say({ ...said, frameType: FrameType.ackOnly, ack: 0, sequenceNumber: 15 });
+      sent += wire.hear().length;
+    }
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(256);
+  });
+
+  it('wakes nobody once it has been given up', () => {
+    const { responder, wire } = meet({ windowFrames: 16, resendPasses: 2 });
     // What needs no answer leaves a debt of credits, for which the full window has no frame.
     const grantAck = message(Channel.E, 0, 3);
     for (let number = 5; number < 40; number++) {

@@ -283,9 +283,15 @@ export class LinkResend {
     this.#isTwice = this.#lossShare > LOSSY_SHARE;
   }
 
-  /** Resends everything behind the acknowledged number, at most once in a round trip. */
+  /**
+   * Resends everything behind the acknowledged number, at most once in a round trip; as long as none
+   * is known, as often as a sane peer repeats itself. Else a flood of small NAKs would be answered by
+   * one of large frames.
+   */
   #goBack(now: Micros): void {
-    if (now - this.#wentBackAt < Math.max(this.roundTrip.smoothedMicros, 1)) return;
+    const { smoothedMicros } = this.roundTrip;
+    const pause = smoothedMicros > 0 ? smoothedMicros : this.#parts.config.nakRepeatMicros;
+    if (now - this.#wentBackAt < pause) return;
     this.#wentBackAt = now;
     this.#sameAcks = 0;
     this.#until = -1;
