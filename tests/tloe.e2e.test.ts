@@ -55,8 +55,8 @@ async function decode(file: string, ...options: string[]): Promise<Line[]> {
 
 /** What a frame says, without when and where in the file. */
 function saying({ type, vc, seq, seq_ack, ack, credit, messages }: Line): string {
-  const bare = messages.map(({ answers: _, ...message }) => message);
-  return JSON.stringify({ type, vc, seq, seq_ack, ack, credit, messages: bare });
+  const whole = { type, vc, seq, seq_ack, ack, credit, messages };
+  return JSON.stringify(whole, (key, value: unknown) => (key === 'answers' ? undefined : value));
 }
 
 const FIELDS = ['type', 'seq', 'seq_ack', 'ack', 'credit_flits'];

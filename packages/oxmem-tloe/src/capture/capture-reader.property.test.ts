@@ -7,6 +7,11 @@ import { summaryOf, summaryText } from '../decode/summary.ts';
 import { textLine } from '../decode/text-line.ts';
 import { CaptureReader } from './capture-reader.ts';
 
+/** Destination, source and EtherType. */
+function macs(to: number, from: number): number[] {
+  return [2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from, 0xaa, 0xaa];
+}
+
 /** Frames of TLoE with anything behind the MAC header, most of them nearly right. */
 const frame = fc
   .record({
@@ -17,7 +22,7 @@ const frame = fc
   })
   .map(({ station, header, body, flits }) =>
     Uint8Array.of(
-      ...[2, 0, 0, 0, 0, 3 - station, 2, 0, 0, 0, 0, station, 0xaa, 0xaa],
+      ...macs(3 - station, station),
       ...header,
       ...flits.flatMap((first) => [first, 3, 0, 0, 0, 0, 0, 1]),
       ...body,
