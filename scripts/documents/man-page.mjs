@@ -82,7 +82,7 @@ function textLines(text) {
     .replaceAll(/^\n+|\s+$/g, '')
     .split(/\n\n+/)
     .flatMap((block) =>
-      /^ /.test(block)
+      block.startsWith(' ')
         ? [
             '.PP',
             '.nf',

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { ENDPOINT_PERSONAS, HABIT_FAULTS, type MemoryEndpointOptions } from '@oxmem/sim-endpoint';
 import { describe, expect, it } from 'vitest';
-import type { Outcome } from '../src/check/scenario.ts';
+import type { Outcome } from '../src/check/verdict.ts';
 import { SCENARIOS } from '../src/index.ts';
 import { VirtualCheck } from './virtual-check.ts';
 

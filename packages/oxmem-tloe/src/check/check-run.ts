@@ -1,6 +1,7 @@
 import { MILLISECOND, addressPlus, assert, type Micros } from '@oxmem/tloe-protocol';
 import { Dialogue } from './dialogue.ts';
-import { Verdict, type Outcome, type Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import { Verdict, type Outcome } from './verdict.ts';
 import { SCRATCH_MINIMUM_BYTES, type ScratchRange } from './scratch-range.ts';
 import type { ScriptedInitiator } from './scripted-initiator.ts';
 

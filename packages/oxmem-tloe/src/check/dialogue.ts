@@ -13,7 +13,7 @@ import {
   type RemoteAddress,
 } from '@oxmem/tloe-protocol';
 import type { HeardFrame, HeardMessage } from './heard-frame.ts';
-import { demand, fail } from './scenario.ts';
+import { demand, fail } from './verdict.ts';
 import { PATIENCE, type ScriptedFrame, type ScriptedInitiator } from './scripted-initiator.ts';
 
 /** Exponent of our grants of channels A, B, C, E, and of D: enough for every dialogue. */

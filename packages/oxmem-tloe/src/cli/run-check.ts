@@ -4,7 +4,8 @@ import { DEFAULT_ETHER_TYPE, formatAddress, formatMac } from '@oxmem/tloe-protoc
 import { SystemClock } from '@oxmem/tloe-protocol/node';
 import { CheckRun, type CheckResult, type Restoration } from '../check/check-run.ts';
 import { junitXml } from '../check/junit.ts';
-import type { Outcome, Scenario } from '../check/scenario.ts';
+import type { Scenario } from '../check/scenario.ts';
+import type { Outcome } from '../check/verdict.ts';
 import { SCENARIOS } from '../check/scenarios/index.ts';
 import type { ScratchRange } from '../check/scratch-range.ts';
 import { ScriptedInitiator } from '../check/scripted-initiator.ts';

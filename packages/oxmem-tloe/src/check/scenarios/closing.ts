@@ -1,6 +1,7 @@
 import { FrameType, MILLISECOND } from '@oxmem/tloe-protocol';
 import type { Dialogue } from '../dialogue.ts';
-import { demand, notSupported, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import { demand, notSupported } from '../verdict.ts';
 import { QUIET } from '../scripted-initiator.ts';
 
 async function closeFirst(dialogue: Dialogue): Promise<void> {

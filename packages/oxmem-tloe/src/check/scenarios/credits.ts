@@ -1,6 +1,7 @@
 import { Channel, MILLISECOND, messageFlits } from '@oxmem/tloe-protocol';
 import type { Dialogue } from '../dialogue.ts';
-import { demand, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import { demand } from '../verdict.ts';
 import { PATIENCE } from '../scripted-initiator.ts';
 
 /** 2^8 flits: the least that every known endpoint serves with. */

@@ -1,7 +1,8 @@
 import { Channel, OpcodeA, OpcodeC, OpcodeD, type PlainMessage } from '@oxmem/tloe-protocol';
 import type { Dialogue } from '../dialogue.ts';
 import type { HeardMessage } from '../heard-frame.ts';
-import { demand, notSupported, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import { demand, notSupported } from '../verdict.ts';
 import { PATIENCE } from '../scripted-initiator.ts';
 
 /** Bytes that all differ from their neighbours. */

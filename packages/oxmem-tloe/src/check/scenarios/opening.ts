@@ -1,6 +1,7 @@
 import { Channel, FrameType, MILLISECOND, NOTHING_RECEIVED, SECOND } from '@oxmem/tloe-protocol';
 import type { Dialogue } from '../dialogue.ts';
-import { demand, fail, notSupported, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import { demand, fail, notSupported } from '../verdict.ts';
 import { PATIENCE, QUIET } from '../scripted-initiator.ts';
 
 /** An endpoint may take an Open at once after traffic for a late copy of an old one. */

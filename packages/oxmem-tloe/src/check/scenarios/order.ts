@@ -6,7 +6,8 @@ import {
   sequenceDistance,
 } from '@oxmem/tloe-protocol';
 import type { Dialogue } from '../dialogue.ts';
-import { demand, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import { demand } from '../verdict.ts';
 import { PATIENCE, QUIET } from '../scripted-initiator.ts';
 
 /** How soon an endpoint says that something is missing, or acknowledges. */

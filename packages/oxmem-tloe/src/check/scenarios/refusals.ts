@@ -1,6 +1,7 @@
 import { FrameType, OpcodeD, type PlainMessage } from '@oxmem/tloe-protocol';
 import type { Dialogue } from '../dialogue.ts';
-import { demand, notSupported, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import { demand, notSupported } from '../verdict.ts';
 
 /** The last word of the address space, where no known endpoint has memory. */
 const TOP = { addressHigh: 0xffffffff, addressLow: 0xfffffff8 };

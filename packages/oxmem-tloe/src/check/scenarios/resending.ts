@@ -1,7 +1,8 @@
 import { MILLISECOND, SECOND, sequenceAfter, type PlainMessage } from '@oxmem/tloe-protocol';
 import type { Dialogue } from '../dialogue.ts';
 import type { HeardFrame } from '../heard-frame.ts';
-import { demand, fail, notSupported, type Scenario } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
+import { demand, fail, notSupported } from '../verdict.ts';
 import { QUIET } from '../scripted-initiator.ts';
 
 /** How long an endpoint may take to resend by itself. */
