@@ -1,4 +1,4 @@
-import { MILLISECOND, SECOND } from '@oxmem/tloe-protocol';
+import { MILLISECOND, SECOND, type Micros } from '@oxmem/tloe-protocol';
 import { directionFaults, type DirectionFaults, type Prng } from '@oxmem/tloe-protocol/testing';
 import { cuts, type SampleOptions } from './sample-plans.ts';
 
@@ -11,6 +11,8 @@ export interface PeerFault {
   readonly reorders?: boolean;
   /** Whether operations may fail; otherwise all must succeed. */
   readonly mayFail: boolean;
+  /** The longest that an operation may take, if it is not what is promised of all. */
+  readonly promisedMicros?: Micros;
 }
 
 /** The same on both directions. */

@@ -362,6 +362,7 @@ class Run {
   async #closeAll(): Promise<void> {
     const { places, now } = this.#world;
     for (const { side } of places) {
+      for (const client of side?.clients ?? []) client.stop();
       if (side?.closed === undefined) side?.close();
     }
     const isClosed = (): boolean => places.every(({ side }) => side?.closed !== undefined);
