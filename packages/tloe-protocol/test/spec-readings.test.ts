@@ -145,6 +145,30 @@ describe('the link', () => {
     expect(ask(get())).toHaveLength(1);
   });
 
+  it('shows in an AckOnly the number behind the last frame sent, not behind those that wait', () => {
+    const { wire, responder, say, next } = endpoint();
+    const stale = { sequenceNumberAck: 4 };
+    say({ ...stale, messages: [get()] });
+    responder.pump();
+    wire.hear();
+    // Nothing is acknowledged: after a time-out few frames may be on their way.
+    while (wire.link.stats.retransmitTimeouts === 0) {
+      wire.now = wire.link.pollDeadline();
+      wire.link.handleDeadline(wire.now);
+      wire.hear();
+    }
+    const gets = Array.from({ length: 20 }, () => get({ sizeLog2: 10 }));
+    const request = { ...stale, sequenceNumber: next(), messages: gets };
+    say(request);
+    responder.pump();
+    const sent = wire.hear().map(({ header }) => header.sequenceNumber);
+    expect(sent.length).toBeLessThan(gets.length);
+    wire.say(request);
+    const [ackOnly] = wire.hear();
+    expect(ackOnly?.header.frameType).toBe(FrameType.ackOnly);
+    expect(ackOnly?.header.sequenceNumber).toBe(Math.max(...sent) + 1);
+  });
+
   it('drops frames of other virtual channels than 0', () => {
     const { say, hear, next } = endpoint();
     const sequenceNumber = next();

@@ -78,9 +78,9 @@ export class LinkResend {
     if (this.#canProbe()) timers.start(Timer.probe, now + this.#probeMicros());
   }
 
-  /** An AckOnly has shown the peer our next number. */
-  numberShown(): void {
-    this.#shown = this.buffer.next;
+  /** An AckOnly has shown the peer this number. */
+  numberShown(number: number): void {
+    this.#shown = number;
   }
 
   /** All that was to be repaired was handed to the transport. */

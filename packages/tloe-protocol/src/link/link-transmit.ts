@@ -38,6 +38,8 @@ export class LinkTransmit {
   #gatheredRepairs = 0;
   #gatheredNumbered = 0;
   #gatheredAckOnly = false;
+  /** The number in the AckOnly of the last `gather`. */
+  #shownNumber = 0;
 
   constructor(parts: LinkParts) {
     const { config } = parts;
@@ -157,6 +159,8 @@ export class LinkTransmit {
     const isLast = count === repairs + buffer.toSend() && count < capacity;
     this.#gatheredAckOnly = acks.isDue && (count === 0 || (isLast && acks.isNak));
     if (!this.#gatheredAckOnly) return count;
+    // Frames that wait for their turn do not count: a number ahead of them would tell of a loss.
+    this.#shownNumber = count === 0 ? buffer.unsent : buffer.next;
     this.#writeAckOnly(acks.isNak ? packAcknowledgement(order.lastInOrder, 0) : ack);
     descriptors[2 * count] = buffer.frameOffset(-1);
     descriptors[2 * count + 1] = this.#ackOnlyBytes();
@@ -180,7 +184,7 @@ export class LinkTransmit {
     }
     if (count <= this.#gatheredNumbered || !this.#gatheredAckOnly) return;
     stats.ackOnlySent++;
-    this.resend.numberShown();
+    this.resend.numberShown(this.#shownNumber);
     if (acks.isNak) stats.naksSent++;
     acks.sent(true);
   }
@@ -253,7 +257,7 @@ export class LinkTransmit {
   #writeAckOnly(ack: number): void {
     const at = this.buffer.frameOffset(-1) + ETHERNET_HEADER_BYTES;
     const { view } = this.buffer.region;
-    view.setUint32(at, packHeaderHigh(FrameType.ackOnly, this.buffer.next));
+    view.setUint32(at, packHeaderHigh(FrameType.ackOnly, this.#shownNumber));
     view.setUint32(at + 4, ack);
   }
 
