@@ -178,7 +178,9 @@ describeRequiring(
     });
 
     it('driver and endpoint break nothing while they work, and every request is answered', () => {
-      expect(byDriver.flatMap(({ violations = [] }) => violations)).toEqual([]);
+      const broken = byDriver.findIndex(({ violations = [] }) => violations.length > 0);
+      // What was said before tells why.
+      expect(byDriver.slice(Math.max(0, broken - 8), broken + 1)).toEqual([]);
       expect(byDriver.flatMap(({ marks = [] }) => marks)).not.toContain('gap');
       const messages = byDriver
         .filter(({ marks = [] }) => !marks.includes('resent') && !marks.includes('duplicate'))
@@ -218,10 +220,11 @@ describeRequiring(
         const whole = dumped[index] as Line;
         expect(line).toMatchObject({ type: whole.type, seq: whole.seq });
         expect(line.marks).toContain('cut');
-        expect(whole.messages.slice(0, 1).map(({ opcode }) => opcode)).toEqual(
-          line.messages.slice(0, 1).map(({ opcode }) => opcode),
-        );
+        const shown = line.messages.map(({ opcode }) => opcode);
+        const all = whole.messages.map(({ opcode }) => opcode);
+        expect(all.slice(0, shown.length)).toEqual(shown);
       });
+      expect(lines.filter(({ messages }) => messages.length > 0).length).toBeGreaterThan(500);
     });
 
     it('tshark sees the same with the dissector', async () => {
