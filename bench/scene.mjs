@@ -192,7 +192,7 @@ export class Scene {
       `--size=${this.#options.bench.sizeBytes}`,
       '--log-level=warn',
       ...(fault === undefined ? [] : [`--fault=${fault}`, '--seed=1']),
-      ...(busyPollMicros === 0 ? [] : [`--busy-poll=${busyPollMicros / 1000}ms`]),
+      ...(busyPollMicros === 0 ? [] : [`--busy-poll=${busyPollMicros}us`]),
     ];
     const argv = [process.execPath, ...this.#profilerArgs('endpoint'), programs.endpoint, ...args];
     const child = new Child('the endpoint', argv, { enter: lab.peerArgv });
@@ -212,7 +212,7 @@ export class Scene {
       `--max-request=${spec.maxRequestBytes}`,
       '--log-level=warn',
       ...(isKernel ? [`--num=${spec.clients}`] : [`--listen=unix:${this.#socketPath}`]),
-      ...(spec.busyPollMicros === 0 ? [] : [`--busy-poll=${spec.busyPollMicros / 1000}ms`]),
+      ...(spec.busyPollMicros === 0 ? [] : [`--busy-poll=${spec.busyPollMicros}us`]),
       ...bench.driverArgs,
     ];
     const program = isKernel ? programs.kernelDriver : programs.driver;

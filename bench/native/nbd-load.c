@@ -22,12 +22,10 @@
 #include <endian.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 
 #include "latency-histogram.h"
-#include "packet-end.h"
+#include "nbd-place.h"
 #include "test-pattern.h"
 
 enum {
@@ -36,8 +34,6 @@ enum {
   COMMAND_READ = 0,
   COMMAND_WRITE = 1,
   COMMAND_DISC = 2,
-  FLAGS_FIXED_NO_ZEROES = 3,
-  OPTION_EXPORT_NAME = 1,
   MOST_CONNECTIONS = 64,
   MOST_DEPTH = 128,
   MOST_REQUEST_BYTES = 1 << 20,
@@ -104,13 +100,6 @@ static const char *interface;
 static unsigned char received[RECEIVE_BYTES];
 static double now;
 static enum { WARMING_UP, MEASURING, DRAINING } state;
-
-static void give_up(const char *sentence) __attribute__((noreturn));
-
-static void give_up(const char *sentence) {
-  errno = 0;
-  fail("%s", sentence);
-}
 
 /* ---- sending ---- */
 
@@ -439,67 +428,16 @@ static void run(void) {
   puts("]}");
 }
 
-/* ---- connecting ---- */
-
-static void receive_whole(int socket, void *bytes, size_t length) {
-  if (recv(socket, bytes, length, MSG_WAITALL) != (ssize_t)length) fail("the handshake of a server");
-}
-
-/* Newstyle, EXPORT_NAME: the shortest that there is. NBD protocol, "Newstyle negotiation". */
-static uint64_t shake_hands(int socket, const char *name) {
-  unsigned char greeting[18], answer[10], option[20] = {0};
-  receive_whole(socket, greeting, sizeof greeting);
-  if (memcmp(greeting, "NBDMAGICIHAVEOPT", 16) != 0) give_up("this is no NBD server");
-  uint32_t flags = htobe32(FLAGS_FIXED_NO_ZEROES), kind = htobe32(OPTION_EXPORT_NAME);
-  uint32_t length = htobe32((uint32_t)strlen(name));
-  memcpy(option, &flags, 4);
-  memcpy(option + 4, "IHAVEOPT", 8);
-  memcpy(option + 12, &kind, 4);
-  memcpy(option + 16, &length, 4);
-  if (send(socket, option, sizeof option, 0) != sizeof option ||
-      send(socket, name, strlen(name), 0) != (ssize_t)strlen(name)) {
-    fail("the handshake of a server");
-  }
-  receive_whole(socket, answer, sizeof answer);
-  uint64_t size;
-  memcpy(&size, answer, sizeof size);
-  return be64toh(size);
-}
-
-static void connect_unix(struct connection *connection, char *place) {
-  char *name = strrchr(place, ':');
-  if (name == NULL) give_up("a target is unix:PATH:EXPORT or fd:PID:FD:BYTES");
-  *name++ = '\0';
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(place) >= sizeof address.sun_path) give_up("the path of a socket is too long");
-  strcpy(address.sun_path, place);
-  connection->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connection->socket < 0) fail("making a socket");
-  if (connect(connection->socket, (struct sockaddr *)&address, sizeof address) != 0) {
-    fail("%s", place);
-  }
-  connection->size_bytes = shake_hands(connection->socket, name);
-}
-
-static void fetch_descriptor(struct connection *connection, char *place) {
-  int pid = 0, descriptor = 0;
-  unsigned long long bytes = 0;
-  if (sscanf(place, "%d:%d:%llu", &pid, &descriptor, &bytes) != 3) give_up("fd:PID:FD:BYTES");
-  int process = (int)syscall(SYS_pidfd_open, pid, 0);
-  if (process < 0) fail("process %d", pid);
-  connection->socket = (int)syscall(SYS_pidfd_getfd, process, descriptor, 0);
-  if (connection->socket < 0) fail("descriptor %d of process %d", descriptor, pid);
-  close(process);
-  connection->size_bytes = bytes;
-}
-
 static void add_target(char *target) {
   if (connection_count == MOST_CONNECTIONS) give_up("too many connections");
   struct connection *connection = &connections[connection_count++];
   connection->target = strdup(target);
-  if (strncmp(target, "unix:", 5) == 0) connect_unix(connection, target + 5);
-  else if (strncmp(target, "fd:", 3) == 0) fetch_descriptor(connection, target + 3);
+  struct place place = {0};
+  if (strncmp(target, "unix:", 5) == 0) place = connect_unix(target + 5);
+  else if (strncmp(target, "fd:", 3) == 0) place = fetch_descriptor(target + 3);
   else give_up("a target is unix:PATH:EXPORT or fd:PID:FD:BYTES");
+  connection->socket = place.socket;
+  connection->size_bytes = place.size_bytes;
   int bytes = 4 << 20;
   if (setsockopt(connection->socket, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0) {
     (void)setsockopt(connection->socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
