@@ -157,6 +157,24 @@ describeRequiring(['netns', 'raw-socket'], 'a frame that nobody asked for', () =
     expect(connections).toMatchObject({ opened: 1, framesUnconnected: 3 * ROUNDS });
   });
 
+  it('is refused when it is one of a flood of Opens, with absurd credits, from many addresses', async () => {
+    const before = endpoint.residentKiB();
+    const strangers = Array.from(
+      { length: 64 },
+      (_, i) => `02:bb:00:00:00:${(i + 16).toString(16)}`,
+    );
+    const opening = { type: FrameType.open, sequenceNumberAck: 0x3fffff };
+    const credit = { channel: 4, exponent: 31 };
+    await sendDuringLoad(
+      strangers.map((from) => makeFrame({ ...opening, credit, from, to: lab.wire.peer.mac })),
+    );
+    expect(endpoint.residentKiB() - before).toBeLessThan(60 * 1024);
+    await driver.program.stop();
+    const { connections } = lastCounters(await endpoint.stop());
+    // Eight places, one of which is the driver's.
+    expect(connections).toMatchObject({ opened: 8, framesRefused: (64 - 7) * ROUNDS });
+  });
+
   it('costs nothing but time when it lies about what was received', async () => {
     const toEndpoint = { to: lab.wire.peer.mac, from: lab.place(0).mac };
     const toDriver = { to: lab.place(0).mac, from: lab.wire.peer.mac };

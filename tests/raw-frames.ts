@@ -1,6 +1,11 @@
 /** Frames made by hand, right or wrong, for tests that put them on the wire themselves. */
 import { FrameSlab, RawSocket } from '@oxmem/rawsock';
-import { DEFAULT_ETHER_TYPE, packAcknowledgement, packHeaderHigh } from '@oxmem/tloe-protocol';
+import {
+  DEFAULT_ETHER_TYPE,
+  packAcknowledgement,
+  packCredit,
+  packHeaderHigh,
+} from '@oxmem/tloe-protocol';
 import { parseMac } from '@oxmem/tloe-protocol/text';
 
 /** What is not given is that of a frame in good order: a numbered one without a message. */
@@ -15,6 +20,8 @@ export interface HandmadeFrame {
   readonly sequenceNumberAck?: number;
   readonly isAck?: boolean;
   readonly vc?: number;
+  /** What the frame returns: 2^exponent flits of a channel. */
+  readonly credit?: { readonly channel: number; readonly exponent: number };
   /** Words between TLoE header and frame mask, padded with zeros to five. */
   readonly flits?: readonly bigint[];
   readonly mask?: bigint;
@@ -32,7 +39,9 @@ export function makeFrame(frame: HandmadeFrame): Uint8Array {
   bytes.set(macBytes(frame.from), 6);
   bytes.writeUInt16BE(frame.etherType ?? DEFAULT_ETHER_TYPE, 12);
   bytes.writeUInt32BE((packHeaderHigh(type, sequenceNumber) | (vc << 29)) >>> 0, 14);
-  bytes.writeUInt32BE(packAcknowledgement(sequenceNumberAck, isAck ? 1 : 0), 18);
+  const { channel, exponent } = frame.credit ?? { channel: 0, exponent: 0 };
+  const low = packAcknowledgement(sequenceNumberAck, isAck ? 1 : 0) | packCredit(channel, exponent);
+  bytes.writeUInt32BE(low >>> 0, 18);
   flits.forEach((flit, index) => bytes.writeBigUInt64BE(flit, 22 + 8 * index));
   bytes.writeBigUInt64BE(frame.mask ?? 0n, bytes.length - 8);
   const { lengthBytes = bytes.length } = frame;

@@ -141,6 +141,13 @@ describe.each(streams)('the NBD server with %s', (_, openStream) => {
     expect(client.nbd.reply(cookie)).toMatchObject({ error: 0 });
   });
 
+  it('says so when more than this machine can connect without a certificate', async () => {
+    await serve({ kind: 'tcp', host: '127.0.0.1', port: 0 });
+    expect(log.filter((line) => line.includes('the whole memory'))).toEqual([]);
+    await serve({ kind: 'tcp', host: '0.0.0.0', port: 0 });
+    expect(log.filter((line) => line.includes('the whole memory'))).toHaveLength(1);
+  });
+
   it('makes a unix socket for its owner only, and removes it at the end', async () => {
     const path = join(folder, 's');
     const mask = process.umask();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { formatListenAddress, parseListenAddress } from './listen-address.ts';
+import { formatListenAddress, isOfThisMachine, parseListenAddress } from './listen-address.ts';
 
 describe('a listen address', () => {
   it.each([
@@ -29,6 +29,21 @@ describe('a listen address', () => {
     'host:1',
   ])('%j is refused', (text) => {
     expect(parseListenAddress(text)).toBeUndefined();
+  });
+
+  it.each([
+    ['unix:/run/oxmem.sock', true],
+    ['tcp:127.0.0.1:1', true],
+    ['tcp:127.1.2.3:1', true],
+    ['tcp:localhost:1', true],
+    ['tcp:[::1]:1', true],
+    ['tcp:0.0.0.0:1', false],
+    ['tcp:[::]:1', false],
+    ['tcp:127.example.org:1', false],
+    ['tcp:10.0.0.1:1', false],
+  ])('%s is for this machine only: %s', (text, expected) => {
+    const address = parseListenAddress(text);
+    expect(address && isOfThisMachine(address)).toBe(expected);
   });
 
   it('counts the bytes of a path, not its characters', () => {

@@ -27,6 +27,11 @@ export function formatListenAddress(address: ListenAddress): string {
   return `tcp:${host}:${address.port}`;
 }
 
+/** Whether only programs of this machine can connect. */
+export function isOfThisMachine(address: ListenAddress): boolean {
+  return address.kind === 'unix' || /^(localhost|127(\.\d+){3}|::1)$/.test(address.host);
+}
+
 function parseUnix(path: string): ListenAddress | undefined {
   const length = new TextEncoder().encode(path).length;
   if (length === 0 || length > MAX_UNIX_PATH_BYTES || path.includes('\0')) return undefined;

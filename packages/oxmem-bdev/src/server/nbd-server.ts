@@ -11,7 +11,7 @@ import { MILLISECOND, type Clock, type Micros } from '@oxmem/tloe-protocol';
 import type { Logger } from '../observe/logger.ts';
 import { ClientConnection, type ConnectionEnd } from './client-connection.ts';
 import type { OpenClientStream } from './client-stream.ts';
-import type { ListenAddress } from './listen-address.ts';
+import { formatListenAddress, isOfThisMachine, type ListenAddress } from './listen-address.ts';
 import { openClientStream } from './open-client-stream.ts';
 import { boundAddress, openServerSocket } from './server-socket.ts';
 import type { TlsCredentials } from './tls-credentials.ts';
@@ -78,7 +78,14 @@ export class NbdServer {
     this.#server.on('error', (error) => {
       this.#options.logger.warn(`a client could not be accepted: ${error.message}`);
     });
-    return boundAddress(this.#server, address);
+    const bound = boundAddress(this.#server, address);
+    if (!isOfThisMachine(bound) && this.#options.tls?.ca === undefined) {
+      this.#options.logger.warn(
+        `whoever reaches ${formatListenAddress(bound)} has the whole memory: ask clients for ` +
+          'certificates (--tls-ca), or listen on 127.0.0.1',
+      );
+    }
+    return bound;
   }
 
   /**
