@@ -7,6 +7,7 @@
  */
 export type LinkState = 'idle' | 'opening' | 'open' | 'closing' | 'closed';
 
+/** What can change the state of a link. */
 export type LinkTransition =
   /** We were asked to open the connection. */
   | 'openCalled'
@@ -25,6 +26,7 @@ export type LinkTransition =
 
 type Row = Readonly<Partial<Record<LinkTransition, LinkState>>>;
 
+/** The state that follows, by state and event; a pair that is not here has none. */
 export const LINK_STATES: Readonly<Record<LinkState, Row>> = {
   idle: { openCalled: 'opening', openReceived: 'open', closeCalled: 'closed' },
   opening: { openConfirmed: 'open', closeCalled: 'closed', closeReceived: 'closed' },

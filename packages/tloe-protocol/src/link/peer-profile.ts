@@ -129,6 +129,7 @@ export const PEER_PROFILES: Readonly<Record<PeerProfileName, PeerProfile>> = {
   },
 };
 
+/** Names of the known endpoints. */
 export type PeerProfileName = 'generic' | 'oxmem' | 'memnode' | 'wdhw' | 'etri';
 
 /** The known initiators, by name. Sizes are theirs to choose. */
@@ -173,4 +174,5 @@ export const INITIATOR_PROFILES: Readonly<Record<InitiatorProfileName, PeerProfi
   },
 };
 
+/** Names of the known initiators. */
 export type InitiatorProfileName = 'generic' | 'nbd' | 'fuse' | 'wdrs' | 'etri-master';

@@ -7,6 +7,7 @@ export interface RetransmitLimits {
   readonly maximumMicros: Micros;
 }
 
+/** The limits of a link that is not told others. */
 export const DEFAULT_RETRANSMIT_LIMITS: RetransmitLimits = {
   initialMicros: 100 * MILLISECOND,
   // Shorter than a peer's pause for breath (garbage, a busy disk) means resending for nothing.

@@ -152,6 +152,7 @@ export class Dialogue {
   }
 }
 
+/** What is left of each resource when a connection is quiet: nothing. */
 export const NOTHING_LEFT: Readonly<Record<string, number>> = {
   liveRequests: 0,
   accessesInFlight: 0,

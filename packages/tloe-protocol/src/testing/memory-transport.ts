@@ -237,6 +237,7 @@ export function createMemoryLink(
 
 /** Locally administered addresses, which no card has. */
 export const MAC_A: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0x0a);
+/** The other of the two addresses. */
 export const MAC_B: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0x0b);
 
 const DEFAULT_MTU_BYTES = 1500;

@@ -10,6 +10,7 @@ export interface ReissuePolicy {
   readonly whenLost: 'fail' | 'wait';
 }
 
+/** Asks again five times, a second apart, and fails while the peer is lost. */
 export const DEFAULT_REISSUE_POLICY: ReissuePolicy = {
   requestTimeoutMicros: SECOND,
   reissues: 5,

@@ -25,6 +25,7 @@ export interface ResponderConfig {
   readonly alignment: 'deny' | 'allow';
 }
 
+/** Memory from address 0 on, raw data, accesses of up to 4096 bytes. */
 export const DEFAULT_RESPONDER_CONFIG: ResponderConfig = {
   base: ADDRESS_ZERO,
   dataOrder: 'raw',

@@ -28,6 +28,7 @@ export const OpcodeA = {
 /** What channel B has besides opcodes 0-5 of channel A. */
 export const OpcodeB = { probeBlock: 6, probePerm: 7 } as const;
 
+/** Opcodes of channel C. TileLink 1.8.0 table 5.2. */
 export const OpcodeC = {
   accessAck: 0,
   accessAckData: 1,
@@ -38,6 +39,7 @@ export const OpcodeC = {
   releaseData: 7,
 } as const;
 
+/** Opcodes of channel D. TileLink 1.8.0 table 5.2. */
 export const OpcodeD = {
   accessAck: 0,
   accessAckData: 1,

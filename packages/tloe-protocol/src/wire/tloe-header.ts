@@ -45,9 +45,11 @@ export function packCredit(channel: number, exponent: number): number {
   return (channel << 5) | exponent;
 }
 
+/** Virtual channel, from the high half of a header. */
 export function headerVc(high: number): number {
   return high >>> 29;
 }
+/** Type of the frame, from the high half of a header. */
 export function headerFrameType(high: number): number {
   return (high >>> 25) & 0xf;
 }
@@ -55,18 +57,23 @@ export function headerFrameType(high: number): number {
 export function headerReserved(high: number, low: number): number {
   return ((high >>> 22) & 7) | ((low >>> 8) & 1);
 }
+/** Number of the frame, 22 bits, from the high half of a header. */
 export function headerSequenceNumber(high: number): number {
   return high & 0x3fffff;
 }
+/** Number that is acknowledged, 22 bits, from the low half of a header. */
 export function headerSequenceNumberAck(low: number): number {
   return low >>> 10;
 }
+/** 1: acknowledgement, 0: NAK; from the low half of a header. */
 export function headerAck(low: number): number {
   return (low >>> 9) & 1;
 }
+/** Channel that the credit is for, from the low half of a header. */
 export function headerChannel(low: number): number {
   return (low >>> 5) & 7;
 }
+/** Exponent of the credit, from the low half of a header. */
 export function headerCredit(low: number): number {
   return low & 0x1f;
 }
