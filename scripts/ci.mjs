@@ -23,6 +23,7 @@ const checks = [
   'typecheck',
   'layers',
   'unused',
+  'docs:api',
   'pack:check',
 ];
 

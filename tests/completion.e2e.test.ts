@@ -3,16 +3,12 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { shellDocuments } from '../scripts/documents/shell-documents.mjs';
+import { commandPackages, shellDocuments } from '../scripts/documents/shell-documents.mjs';
 import { runClient } from './lab-program.ts';
 import { driverCommand } from './oxmem-lab.ts';
 import { describeRequiring } from './requires.ts';
 
-const root = join(import.meta.dirname, '..');
-const documents = {
-  ...shellDocuments(join(root, 'packages/oxmem-bdev')),
-  ...shellDocuments(join(root, 'packages/sim-endpoint')),
-};
+const documents: Record<string, string> = Object.assign({}, ...commandPackages.map(shellDocuments));
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'oxmem-completion-'));
@@ -43,6 +39,8 @@ const cases: readonly { typed: string; offered: readonly string[]; not?: string 
   { typed: 'oxmem-bdev status --', offered: ['--json', '--help'], not: '--netdev' },
   { typed: 'oxmem-bdev completion ', offered: ['bash', 'zsh', 'fish'] },
   { typed: 'oxmem-sim-endpoint --range=', offered: ['deny', 'wrap'] },
+  { typed: 'oxmem-tloe de', offered: ['decode'], not: 'check' },
+  { typed: 'oxmem-tloe check --only=x --j', offered: ['--junit'], not: '--json' },
   { typed: 'oxmem-sim-endpoint --profile=memn', offered: ['memnode'], not: 'etri' },
 ];
 

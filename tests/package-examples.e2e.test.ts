@@ -51,6 +51,29 @@ describeRequiring(['root', 'netns'], 'the examples in the READMEs of the package
     expect(await runClient(['node', mock])).toBe('');
   });
 
+  it('nbd-kernel: a device is served, with the mock of the other example', async () => {
+    const path = 'packages/nbd-kernel/README.md';
+    const [device = '', ...others] = codeBlocks(path).map(({ text }) => text);
+    const mock = others.find((text) => text.includes('nbd-kernel/mock')) ?? '';
+    const line = (start: string): string =>
+      mock.split('\n').find((each) => each.startsWith(start)) ?? '';
+    const use = line('await kernel.device(0).write');
+    const served = device.replace(
+      'onStream: serve,\n});',
+      `onStream: serve,\n}, kernel.machine);
+      ${use}
+      console.log(memory[4095]);
+      void device.detach();`,
+    );
+    expect(served).not.toBe(device);
+    const text = `import { MockKernel } from '@oxmem/nbd-kernel/mock';
+      ${line('const kernel')}
+      ${served}`;
+    const file = join(folder, 'nbd-kernel.mjs');
+    writeFileSync(file, text.replace('new Uint8Array(4096)', 'new Uint8Array(4096).fill(7)'));
+    expect(await runClient(['node', file])).toMatch(/^\/dev\/nbd0 by netlink\n7\n\S.*\n$/);
+  });
+
   itRequiring(['command:nbdinfo'], 'nbd-protocol: a memory disk is served', async () => {
     const disk = program('packages/nbd-protocol/README.md', 0);
     const socket = join(folder, 'disk.sock');

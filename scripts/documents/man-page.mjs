@@ -32,8 +32,9 @@ export function manPage({ name, commands }, { section, version, summary, more, s
     ...commands.flatMap(({ usage }) => usage.map((line) => `.br\n${usageLine(line)}`)),
     '.SH DESCRIPTION',
     ...paragraph(own?.text ?? ''),
-    '.SH OPTIONS',
-    ...optionLines(own?.options ?? []),
+    ...(own === undefined || own.options.length === 0
+      ? []
+      : ['.SH OPTIONS', ...optionLines(own.options)]),
     ...(others.length > 0 ? ['.SH COMMANDS'] : []),
     ...others.flatMap((command) => [
       `.SS ${escape(command.name)}`,

@@ -12,6 +12,7 @@ import {
 } from '../../packages/oxmem-bdev/dist/cli/completion-script.js';
 import { describeProgram } from '../../packages/oxmem-bdev/dist/cli/program.js';
 import { describeValue } from '../../packages/oxmem-bdev/dist/cli/program-description.js';
+import { COMMANDS } from '../../packages/oxmem-tloe/dist/cli/commands.js';
 import { parseCommandLine } from '../../packages/sim-endpoint/dist/cli/command-line.js';
 import { OPTIONS } from '../../packages/sim-endpoint/dist/cli/options.js';
 import { repositoryRoot } from '../repository.mjs';
@@ -61,34 +62,61 @@ An export on a socket, without the kernel's driver:
 ];
 
 /**
+ * The pages, by the folder of the package.
+ *
+ * @type {Record<string, () => { program: ProgramDescription,
+ *   facts: Omit<import('./man-page.mjs').PageFacts, 'version'> }>}
+ */
+const pages = {
+  'oxmem-bdev': () => ({
+    program: describeProgram(),
+    facts: {
+      section: 8,
+      summary: 'OmniXtend remote memory as a block device',
+      more: driverSections,
+      seeAlso: ['modprobe(8)', 'nbd-client(8)', 'nbdcopy(1)', 'qemu-img(1)', 'setcap(8)'],
+    },
+  }),
+  'sim-endpoint': () => ({
+    program: describeEndpoint(),
+    facts: {
+      section: 1,
+      summary: 'a software OmniXtend memory endpoint',
+      more: endpointSections(),
+      seeAlso: ['oxmem-bdev(8)', 'oxmem-tloe(1)'],
+    },
+  }),
+  'oxmem-tloe': () => ({
+    program: describeDecoder(),
+    facts: {
+      section: 1,
+      summary: 'see and check OmniXtend (TileLink over Ethernet)',
+      more: [],
+      seeAlso: ['oxmem-bdev(8)', 'oxmem-sim-endpoint(1)', 'tshark(1)', 'wireshark(1)'],
+    },
+  }),
+};
+
+/** The folders of the packages that have a command. */
+export const commandPackages = Object.keys(pages).map((name) =>
+  join(repositoryRoot, 'packages', name),
+);
+
+/**
  * @param {string} folder of a package
  * @returns {Record<string, string>} the text of each document, by its path in the package
  */
 export function shellDocuments(folder) {
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  const isDriver = basename(folder) === 'oxmem-bdev';
-  const program = isDriver ? describeProgram() : describeEndpoint();
-  const page = isDriver
-    ? manPage(program, {
-        section: 8,
-        version,
-        summary: 'OmniXtend remote memory as a block device',
-        more: driverSections,
-        seeAlso: ['modprobe(8)', 'nbd-client(8)', 'nbdcopy(1)', 'qemu-img(1)', 'setcap(8)'],
-      })
-    : manPage(program, {
-        section: 1,
-        version,
-        summary: 'a software OmniXtend memory endpoint',
-        more: endpointSections(),
-        seeAlso: ['oxmem-bdev(8)'],
-      });
+  const page = pages[basename(folder)]?.();
+  if (page === undefined) throw new Error(`${folder} has no command`);
+  const { program, facts } = page;
   const completions = COMPLETION_SHELLS.map((shell) => [
     `completions/${shell}/${completionFile[shell](program.name)}`,
     completionScript(shell, program),
   ]);
   return {
-    [`man/${program.name}.${isDriver ? 8 : 1}`]: page,
+    [`man/${program.name}.${facts.section}`]: manPage(program, { ...facts, version }),
     ...Object.fromEntries(completions),
   };
 }
@@ -140,6 +168,39 @@ function describeEndpoint() {
   };
 }
 
+/** @returns {ProgramDescription} */
+function describeDecoder() {
+  const name = 'oxmem-tloe';
+  const text = 'Shows OmniXtend traffic, helps Wireshark to, and checks endpoints.';
+  /** @param {string} lines */
+  const oneLine = (lines) => lines.trim().replaceAll(/\s+/g, ' ');
+  const commands = COMMANDS.map((command) => ({
+    name: command.name,
+    summary: oneLine(command.summary).replace(/[.:,] .*|\.$/, ''),
+    usage: [`${name} ${command.usage}`],
+    text: oneLine(command.summary),
+    remarks: oneLine(command.tail),
+    options: command.options
+      .filter((option) => option.name !== 'help')
+      .map(({ name: long, value, help, isRequired, problem }) => ({
+        long: `--${long}`,
+        group: '',
+        help: isRequired === true ? `${help} (required)` : help,
+        placeholder: value,
+        value: describeValue(
+          problem?.('') ?? problem?.('?') ?? 'a value',
+          (word) => problem !== undefined && problem(word) === undefined,
+        ),
+      })),
+    operand:
+      command.maxArguments === 0
+        ? undefined
+        : { name: 'FILE', ...describeValue('the path of a file', () => false) },
+  }));
+  const own = { name: '', summary: text, usage: [], text, remarks: '', options: [] };
+  return { name, commands: [{ ...own, operand: undefined }, ...commands] };
+}
+
 /** What `--help` says behind the options, a section for each of its paragraphs with a heading. */
 function endpointSections() {
   const help = parseCommandLine(['--help']);
@@ -158,8 +219,6 @@ function endpointSections() {
 
 if (process.argv[1] === import.meta.filename) {
   const given = process.argv[2];
-  const names = ['oxmem-bdev', 'sim-endpoint'].map((name) =>
-    join(repositoryRoot, 'packages', name),
-  );
-  for (const folder of given === undefined ? names : [resolve(given)]) writeShellDocuments(folder);
+  for (const folder of given === undefined ? commandPackages : [resolve(given)])
+    writeShellDocuments(folder);
 }

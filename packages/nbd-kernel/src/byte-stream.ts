@@ -29,6 +29,7 @@ export interface ByteStreamHandlers {
   onEnd(errno: number): void;
 }
 
+/** What a stream has counted since it was opened. */
 export type ByteStreamCounters = Record<StreamCounterName, number>;
 
 /** What a stream is made of. */

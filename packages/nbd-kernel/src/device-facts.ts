@@ -36,12 +36,14 @@ export interface DeviceFacts {
   readonly openers: readonly Opener[];
 }
 
+/** A mounted file system. */
 export interface Mount {
   /** "/dev/nbd3p1" */
   readonly source: string;
   readonly target: string;
 }
 
+/** A process that has the device open. */
 export interface Opener {
   readonly pid: number;
   readonly command: string;
@@ -53,6 +55,7 @@ export function deviceIndex(path: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+/** The node of the device with this index: "/dev/nbd3". */
 export function devicePath(index: number): string {
   return `/dev/nbd${index}`;
 }

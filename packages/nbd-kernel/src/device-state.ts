@@ -13,6 +13,7 @@ export type DeviceState =
   /** The kernel has forgotten it; it can be attached again. */
   | 'detached';
 
+/** What changes the state of a device. */
 export type DeviceEvent =
   /** The kernel uses the streams, and the partition table has been read. */
   | 'attached'

@@ -91,6 +91,7 @@ export interface DeviceStatus {
   readonly isConnected: boolean;
 }
 
+/** Tells when the kernel loses the connection of a device. */
 export interface NativeLinkWatch {
   /** Idempotent. No callback comes afterwards. */
   close(): void;
@@ -205,4 +206,5 @@ export const STREAM_COUNTERS = [
   'sendBlocked',
 ] as const;
 
+/** Name of a counter of a stream. */
 export type StreamCounterName = (typeof STREAM_COUNTERS)[number];

@@ -107,4 +107,5 @@ export const COUNTER_NAMES = [
   'kernelDrops',
 ] as const;
 
+/** Name of a counter of a socket. */
 export type CounterName = (typeof COUNTER_NAMES)[number];

@@ -11,6 +11,7 @@ import { MockStream } from './mock-stream.ts';
 import type { KernelEnd, Schedule } from './mock-stream.ts';
 import { nativeError } from './native-error.ts';
 
+/** What a mock of the kernel is made of. */
 export interface MockKernelOptions {
   /** Devices that the module begins with. Default 4. */
   readonly devices?: number;

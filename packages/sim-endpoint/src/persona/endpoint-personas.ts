@@ -264,4 +264,5 @@ export const ENDPOINT_PERSONAS: Readonly<Record<EndpointPersonaName, EndpointHab
   'wdhw-103': wdhw103,
 };
 
+/** The known endpoints that can be played; `plain` has no habit of its own. */
 export type EndpointPersonaName = 'plain' | 'memnode' | 'etri' | 'wdhw' | 'wdhw-103';

@@ -93,6 +93,7 @@ export interface HabitFaultEntry {
   on(habits: EndpointHabits): EndpointHabits;
 }
 
+/** Habits of real endpoints that can be had one by one; `HABIT_FAULTS` says what each means. */
 export type HabitFault =
   | 'no-nak'
   | 'no-dup-ack'

@@ -225,6 +225,7 @@ export const INITIATOR_PERSONAS: Readonly<Record<InitiatorPersonaName, Initiator
   'etri-master': etriMaster,
 };
 
+/** The known initiators that can be played. */
 export type InitiatorPersonaName = 'nbd' | 'fuse' | 'wdrs' | 'etri-master';
 
 /** How long an etri master waits for grants before it sends its opening again. */
