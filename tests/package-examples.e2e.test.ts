@@ -71,7 +71,7 @@ describeRequiring(['root', 'netns'], 'the examples in the READMEs of the package
       ${served}`;
     const file = join(folder, 'nbd-kernel.mjs');
     writeFileSync(file, text.replace('new Uint8Array(4096)', 'new Uint8Array(4096).fill(7)'));
-    expect(await runClient(['node', file])).toMatch(/^\/dev\/nbd0 by netlink\n7\n\S.*\n$/);
+    expect(await runClient(['node', file])).toMatch(/^7\n\/dev\/nbd0 by netlink\n\S.*\n$/);
   });
 
   itRequiring(['command:nbdinfo'], 'nbd-protocol: a memory disk is served', async () => {
