@@ -73,8 +73,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'resend-another-frame',
     bug: 'a new frame takes the slot of one that is not acknowledged',
     file: `${link}/link-transmit.ts`,
-    find: 'if (this.buffer.outstanding() + keptSlots >= this.buffer.capacity) return false;',
-    replace: 'if (this.buffer.outstanding() + keptSlots > this.buffer.capacity + 1) return false;',
+    find: 'return this.buffer.outstanding() + keptSlots < this.buffer.capacity;',
+    replace: 'return this.buffer.outstanding() + keptSlots <= this.buffer.capacity + 1;',
     withinSeeds: 100,
   },
   {
