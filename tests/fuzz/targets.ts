@@ -1,3 +1,4 @@
+import { captureTarget } from './capture-target.ts';
 import { decoderTarget } from './decoder-target.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
 import { impostorTarget } from './impostor-target.ts';
@@ -14,6 +15,7 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   impostorTarget,
   handshakeTarget,
   transmissionTarget,
+  captureTarget,
   textTarget,
   commandTarget,
   fileTarget,
