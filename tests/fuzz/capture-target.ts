@@ -58,7 +58,7 @@ export const captureTarget: FuzzTarget = {
   name: 'captures',
   about: 'capture files of hostile frames, damaged, and what is said about them',
   maxGenes: 100,
-  casesAtATime: 6,
+  casesAtATime: 3,
   run(genes: Genes): number {
     const file = fileOf(genes);
     const whole = linesOf(file, () => file.length);

@@ -35,7 +35,7 @@ export const impostorTarget: FuzzTarget = {
   name: 'impostor',
   about: 'a driver and its endpoint, each with frames in the name of the other',
   maxGenes: 3000,
-  casesAtATime: 5,
+  casesAtATime: 3,
   run(genes: Genes): number {
     const network = new FuzzNetwork();
     const bystander = network.addDriver(BYSTANDER, true);

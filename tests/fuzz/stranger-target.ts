@@ -40,7 +40,7 @@ export const strangerTarget: FuzzTarget = {
   name: 'stranger',
   about: 'an endpoint and an honest driver, with frames from other MAC addresses',
   maxGenes: 3000,
-  casesAtATime: 8,
+  casesAtATime: 6,
   run(genes: Genes): number {
     const network = new FuzzNetwork();
     const driver = network.addDriver(DRIVER, true);
