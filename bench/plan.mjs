@@ -54,7 +54,7 @@ const jumbo = { mtuBytes: 9000, maxRequestBytes: 4096 };
  * @param {string} text such as 'seq read 128k d16'
  * @returns {Workload}
  */
-function workloadOf(text) {
+export function workloadOf(text) {
   const [order, kind, length = '', depth = ''] = text.split(' ');
   const requestBytes = parseInt(length, 10) * (length.endsWith('M') ? kibi * kibi : kibi);
   return {

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../bench/latency-histogram.mjs';
+import { sharesOf } from '../bench/driver-profile.mjs';
 import { summarise, type RowResult } from '../bench/measure-row.mjs';
 import { buildNativePrograms, nativeProgram } from '../bench/native-programs.mjs';
 import { parseOptions, type BenchOptions } from '../bench/options.mjs';
 import { formatPage } from '../bench/page.mjs';
 import { makePlan } from '../bench/plan.mjs';
-import { makeProcessPlan, sharesOf } from '../bench/process-rows.mjs';
+import { makeProcessPlan } from '../bench/process-rows.mjs';
 import { judge } from '../bench/report.mjs';
 import { PATTERN_BLOCK_BYTES, SmallRandom, TestPattern } from '../bench/test-pattern.mjs';
 import { describeRequiring } from './requires.ts';
@@ -175,9 +176,26 @@ describe('the figures', () => {
     expect(judge(more, NaN)).toBe('unknown');
   });
 
-  it('of perf are summed by what the code is', () => {
-    const report = '    50.75%  [kernel.kallsyms]\n    28.74%  [JIT] tid 20536\n  14.15%  node  \n';
-    expect(sharesOf(report)).toEqual({ script: 28.74, node: 14.15, kernel: 50.75 });
+  it('of perf are summed by whose the code is', () => {
+    const dist = 'file:///somewhere/packages/tloe-protocol/dist';
+    const report = [
+      '  8.36%  [kernel.kallsyms]    [k] _copy_from_iter',
+      `  4.34%  [JIT] tid 20536      [.] JS:*#send ${dist}/link/link.js:79:20`,
+      `  2.00%  [JIT] tid 20536      [.] JS:*copy ${dist}/block-copier.js:19:1`,
+      '  3.00%  [JIT] tid 20536      [.] JS:*x file:///y/packages/nbd-protocol/dist/session/z.js:1',
+      '  0.82%  node                 [.] Builtins_LoadIC',
+      '  0.31%  libc.so.6            [.] memmove',
+    ].join('\n');
+    const { parts, script } = sharesOf(report);
+    expect([...parts]).toEqual([
+      ['kernel', 8.36],
+      ['addons and C library', 0.31],
+      ['link', 4.34],
+      ['tloe-protocol, other', 2],
+      ['nbd-protocol', 3],
+      ['engine and its built-in functions', 0.82],
+    ]);
+    expect(script).toBeCloseTo(9.34);
     expect(sharesOf('').script).toBeNaN();
   });
 
