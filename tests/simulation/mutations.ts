@@ -91,7 +91,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: `${tilelink}/initiator.ts`,
     find: 'else if (!isWrite && !isMerged) this.#unlock(access);',
     replace: 'else this.#unlock(access);',
-    withinSeeds: 400,
+    withinSeeds: 600,
   },
   {
     name: 'reuse-a-source-early',
@@ -131,7 +131,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: `${tilelink}/initiator.ts`,
     find: 'if (now - request.touchedAt < budget',
     replace: 'if (now - request.touchedAt < 1000 * budget',
-    withinSeeds: 1000,
+    withinSeeds: 2000,
   },
   {
     name: 'look-again-at-once',

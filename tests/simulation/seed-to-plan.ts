@@ -1,3 +1,4 @@
+import { HABIT_FAULTS, type HabitFault } from '@oxmem/sim-endpoint';
 import { MILLISECOND, floorLog2, type Micros } from '@oxmem/tloe-protocol';
 import { Prng, directionFaults, type DirectionFaults } from '@oxmem/tloe-protocol/testing';
 import type {
@@ -72,7 +73,7 @@ function endpointOf(prng: Prng, mood: Mood): EndpointPlan {
   const faults = mood.isBackwardBad ? faultsOf(prng.fork('faults'), mood) : calm(prng);
   return {
     peer,
-    habits: [],
+    habits: habitsOf(prng.fork('habits'), { peer, mood }),
     base: isOurs ? prng.pick(BASES) : BASES[0]!,
     dataOrder: isOurs ? prng.pick(['raw', 'spec']) : peer === 'memnode' ? 'raw' : 'spec',
     mtuBytes: prng.pick([1500, 1500, 9000]),
@@ -85,6 +86,16 @@ function endpointOf(prng: Prng, mood: Mood): EndpointPlan {
     denyChance: hasTrouble && prng.chance(0.7) ? prng.nextFloat() * 0.1 : 0,
     spoilChance: hasTrouble && prng.chance(0.7) ? prng.nextFloat() * 0.1 : 0,
   };
+}
+
+/** A plain endpoint may have habits of known ones; a gentle run only such as leave nothing undone. */
+function habitsOf(
+  prng: Prng,
+  { peer, mood }: { peer: EndpointPlan['peer']; mood: Mood },
+): EndpointPlan['habits'] {
+  if (peer !== 'plain' || mood.isGentle) return [];
+  // Who swallows requests is the only one behind whom writes are given up and may still land.
+  return prng.pick([[], [prng.pick(HABITS)], ['silent-opcodes'], ['silent-opcodes']]);
 }
 
 function driverOf(prng: Prng, endpoint: EndpointPlan, mood: Mood): DriverPlan {
@@ -213,6 +224,7 @@ export const CORRUPTIBLE_BITS: Readonly<
   any: undefined,
 };
 
+const HABITS = Object.keys(HABIT_FAULTS) as HabitFault[];
 const PERSONAS = ['memnode', 'etri', 'wdhw', 'wdhw-103', 'plain'] as const;
 const DRIVER_COUNTS = [1, 1, 1, 2, 3];
 const BASES = [
