@@ -294,7 +294,10 @@ describe('a wrong command line', () => {
     [[...REQUIRED, '--read-only=yes'], /^--read-only=yes is wrong: --read-only takes no value/],
     [[...REQUIRED, '/dev/nbd0'], /^"\/dev\/nbd0" is not an option/],
     [[...REQUIRED, '-x'], /^-x is not an option/],
-    [['detatch', '/dev/nbd0'], /^"detatch" is not an option .* detach, status, doctor, completion /],
+    [
+      ['detatch', '/dev/nbd0'],
+      /^"detatch" is not an option .* detach, status, doctor, completion /,
+    ],
     [[...REQUIRED, 'status'], /^"status" is not an option .* come first/],
     [['detach'], /^DEV is missing: oxmem-bdev detach takes a kernel device/],
     [['detach', 'nbd0'], /^DEV: "nbd0" will not do, it takes a kernel device/],
