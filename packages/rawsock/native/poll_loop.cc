@@ -1,5 +1,7 @@
 #include "poll_loop.h"
 
+#include <sched.h>
+
 namespace rawsock {
 namespace {
 
@@ -120,8 +122,14 @@ void PollLoop::OnWatchTimer(uv_timer_t* handle) {
 void PollLoop::OnSpin(uv_idle_t* handle) {
   PollLoop* self = Of(handle->data);
   if (self->listener_ == nullptr) return;
+  const uint64_t until = self->spin_until_nanos_;
   self->listener_->OnReadable();
-  if (uv_hrtime() > self->spin_until_nanos_) uv_idle_stop(handle);
+  if (uv_hrtime() > self->spin_until_nanos_) {
+    uv_idle_stop(handle);
+  } else if (self->spin_until_nanos_ == until) {
+    // Nothing came. Whoever we wait for may be waiting for this processor.
+    sched_yield();
+  }
 }
 
 }  // namespace rawsock
