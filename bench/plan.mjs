@@ -46,6 +46,7 @@ const base = {
   maxRequestBytes: 1024,
   clients: 1,
   busyPollMicros: 0,
+  endpointPollMicros: 0,
   fault: undefined,
 };
 const jumbo = { mtuBytes: 9000, maxRequestBytes: 4096 };
@@ -136,7 +137,9 @@ function exchangeRows() {
     for (const busyPollMicros of [0, 50]) {
       for (const kind of ['read', 'write']) {
         const text = `seq ${kind} 128k d16`;
-        const scene = { ...base, ...mtu, path: /** @type {const} */ ('link'), busyPollMicros };
+        const path = /** @type {const} */ ('link');
+        const polls = { busyPollMicros, endpointPollMicros: busyPollMicros };
+        const scene = { ...base, ...mtu, path, ...polls };
         const isSpinning = busyPollMicros > 0;
         rows.push({
           name: `link mtu ${scene.mtuBytes} ${text}${isSpinning ? ' busy-poll' : ''} / C exchange`,
@@ -171,21 +174,27 @@ function exchange(text, isSpinning) {
   return { kind: 'exchange', workload: workloadOf(text), isSpinning };
 }
 
+/** Who spins for the next frame instead of sleeping, in microseconds. */
+const pollings = [
+  { suffix: '', busyPollMicros: 0, endpointPollMicros: 0 },
+  { suffix: ' busy-poll', busyPollMicros: 50, endpointPollMicros: 0 },
+  { suffix: ' busy-poll both', busyPollMicros: 50, endpointPollMicros: 50 },
+];
+
 /** @returns {Row[]} one request at a time, asleep and spinning; and rare delays */
 function latencyRows() {
   /** @type {Row[]} */
   const rows = [];
   for (const path of /** @type {const} */ (['export', 'kernel', 'link'])) {
-    for (const busyPollMicros of [0, 50]) {
+    for (const { suffix, ...polls } of pollings) {
       for (const kind of ['read', 'write']) {
         const text = `rand ${kind} 4k d1`;
-        const isSpinning = busyPollMicros > 0;
         rows.push({
-          name: `${path} ${text} p50${isSpinning ? ' busy-poll' : ''} / C exchange`,
+          name: `${path} ${text} p50${suffix} / C exchange`,
           section: 'latency',
-          scene: { ...base, path, busyPollMicros },
+          scene: { ...base, path, ...polls },
           groups: [load(text)],
-          reference: exchange(text, isSpinning),
+          reference: exchange(text, polls.endpointPollMicros > 0),
           figures: [p50Ratio],
           isQuick: path === 'export' && kind === 'read',
         });

@@ -33,6 +33,7 @@ const base = {
   maxRequestBytes: 1024,
   clients: 1,
   busyPollMicros: 0,
+  endpointPollMicros: 0,
   fault: undefined,
 };
 const sequentialRead = workloadOf('seq read 128k d16');

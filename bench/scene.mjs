@@ -20,7 +20,8 @@ import { shares } from './shares.mjs';
  * @property {number} mtuBytes
  * @property {number} maxRequestBytes largest TileLink access
  * @property {number} clients connections to the export, or devices
- * @property {number} busyPollMicros of driver (or initiator) and endpoint
+ * @property {number} busyPollMicros of the driver, or the initiator
+ * @property {number} endpointPollMicros of the endpoint
  * @property {string | undefined} fault of the endpoint
  */
 
@@ -186,13 +187,13 @@ export class Scene {
 
   /** @param {import('../scripts/netns.mjs').VethLab} lab */
   async #startEndpoint(lab) {
-    const { fault, busyPollMicros } = this.spec;
+    const { fault, endpointPollMicros } = this.spec;
     const args = [
       `--netdev=${lab.peer.name}`,
       `--size=${this.#options.bench.sizeBytes}`,
       '--log-level=warn',
       ...(fault === undefined ? [] : [`--fault=${fault}`, '--seed=1']),
-      ...(busyPollMicros === 0 ? [] : [`--busy-poll=${busyPollMicros}us`]),
+      ...(endpointPollMicros === 0 ? [] : [`--busy-poll=${endpointPollMicros}us`]),
     ];
     const argv = [process.execPath, ...this.#profilerArgs('endpoint'), programs.endpoint, ...args];
     const child = new Child('the endpoint', argv, { enter: lab.peerArgv });

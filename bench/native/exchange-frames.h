@@ -124,6 +124,8 @@ static inline int receive(struct end *end) {
   int count = recvmmsg(end->socket, end->in, BATCH_FRAMES, flags, NULL);
   if (count >= 0) return count;
   if (errno != EAGAIN && errno != EINTR) fail("receiving");
+  /* Whoever spins lets others go first, as ours does: the other side may wait for this processor. */
+  if (end->spins) sched_yield();
   return 0;
 }
 
