@@ -59,6 +59,15 @@ function saying({ type, vc, seq, seq_ack, ack, credit, messages }: Line): string
   return JSON.stringify(whole, (key, value: unknown) => (key === 'answers' ? undefined : value));
 }
 
+/**
+ * What each side says, in its order. Two captures may see frames that pass each other in either
+ * order: two processors carry them.
+ */
+function storyOf(lines: readonly Line[]): string[] {
+  const ways = [...new Set(lines.map(({ direction }) => direction))].sort();
+  return ways.flatMap((way) => lines.filter((line) => line.direction === way).map(saying));
+}
+
 const FIELDS = ['type', 'seq', 'seq_ack', 'ack', 'credit_flits'];
 const MESSAGE_FIELDS = ['', '.size', '.source', '.address', '.sink', '.denied', '.param'];
 
@@ -195,16 +204,16 @@ describeRequiring(
 
     it('all captures of the same wire tell the same story', async () => {
       const [pcap, pcapng] = [lab.path('tcpdump.pcap'), lab.path('dumpcap.pcapng')];
-      const story = dumped.map(saying);
+      const story = storyOf(dumped);
       expect(story.length).toBeGreaterThan(1000);
-      expect(live.map(saying)).toEqual(story);
+      expect(storyOf(live)).toEqual(story);
       const shapes: Line[][] = [await decode(pcapng)];
       for (const format of ['nsecpcap', 'pcap', 'pcapng']) {
         const converted = lab.path(`converted.${format}`);
         await runClient(['editcap', '-F', format, pcapng, converted]);
         shapes.push(await decode(converted));
       }
-      for (const shape of shapes) expect(shape.map(saying)).toEqual(story);
+      for (const shape of shapes) expect(storyOf(shape)).toEqual(story);
       // As two interfaces of one file, each frame is there twice.
       const merged = lab.path('merged.pcapng');
       await runClient(['mergecap', '-I', 'none', '-w', merged, pcap, pcapng]);
@@ -212,12 +221,12 @@ describeRequiring(
     });
 
     it('frames cut short are shown as far as they go', async () => {
-      const cut = lab.path('cut.pcapng');
-      await runClient(['editcap', '-s', '40', lab.path('dumpcap.pcapng'), cut]);
-      const lines = await decode(cut);
-      expect(lines).toHaveLength(dumped.length);
+      const [pcapng, cut] = [lab.path('dumpcap.pcapng'), lab.path('cut.pcapng')];
+      await runClient(['editcap', '-s', '40', pcapng, cut]);
+      const [wholes, lines] = [await decode(pcapng), await decode(cut)];
+      expect(lines).toHaveLength(wholes.length);
       lines.forEach((line, index) => {
-        const whole = dumped[index] as Line;
+        const whole = wholes[index] as Line;
         expect(line).toMatchObject({ type: whole.type, seq: whole.seq });
         expect(line.marks).toContain('cut');
         const shown = line.messages.map(({ opcode }) => opcode);
