@@ -333,7 +333,30 @@ describe('the sending end', () => {
     rig.say('ack', 8);
     expect(rig.wait(4 * MILLISECOND)).toEqual([9]);
     expect(rig.say('ack', 9)).toEqual([10, 11]);
+    rig.wire.now += 4 * MILLISECOND;
     expect(rig.say('ack', 11)).toEqual([12, 13, 14]);
+  });
+
+  it('goes on as before when what it repeats is acknowledged sooner than can be', () => {
+    const rig = sending();
+    rig.say('ack', 8);
+    expect(rig.wait(4 * MILLISECOND)).toEqual([9]);
+    rig.wire.now += 4 * MILLISECOND;
+    expect(rig.say('ack', 9)).toEqual([10, 11]);
+    // The first copy was meant: it is late, and so is all that follows.
+    rig.wire.now += 10;
+    expect(rig.say('ack', 10)).toEqual([]);
+    rig.wire.now += 4 * MILLISECOND;
+    expect(rig.say('ack', 11)).toEqual([]);
+  });
+
+  it('repeats one frame when its time is over, and more as they are acknowledged', () => {
+    const rig = sending();
+    rig.wait(20 * MILLISECOND);
+    expect(rig.wait(15 * MILLISECOND)).toEqual([5]);
+    expect(rig.wire.link.stats.retransmitTimeouts).toBe(1);
+    rig.wire.now += MILLISECOND;
+    expect(rig.say('ack', 5)).toEqual([6, 7]);
   });
 
   it('goes on as before when its question was needless', () => {

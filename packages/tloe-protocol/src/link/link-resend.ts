@@ -117,8 +117,11 @@ export class LinkResend {
     if (state !== 'open' || !this.#canProbe() || buffer.inFlight() === 0) return;
     this.#probes++;
     this.#parts.stats.probes++;
+    const isRepairing = this.#until >= 0 && isAhead(buffer.acked, this.#repaired);
     if (this.#until < 0) this.#begin(false);
-    this.#repair(1);
+    // What was repaired last still counts: the probe repeats the first of it.
+    if (isRepairing) buffer.queueRepair(1);
+    else this.#repair(1);
     this.#parts.timers.set(Timer.probe, now + this.#probeMicros());
   }
 
@@ -139,8 +142,7 @@ export class LinkResend {
     }
     roundTrip.backOff();
     if (roundTrip.backoff > 2 ** config.resendPasses) return false;
-    buffer.rewind();
-    this.#until = -1;
+    this.#startOver(state);
     timers.set(Timer.retransmit, now + roundTrip.timeoutMicros());
     const isProbing = roundTrip.backoff >= PROBE_BACKOFF;
     if (state !== 'opening' && !profile.isMuteOnDuplicates) {
@@ -152,15 +154,30 @@ export class LinkResend {
     return isProbing && state !== 'closing';
   }
 
+  /**
+   * To a peer that keeps what comes early, one frame goes first, and more as they are acknowledged:
+   * maybe all of them are only late, and their acknowledgements already on the way.
+   */
+  #startOver(state: LinkState): void {
+    this.#until = -1;
+    const isTrusted = this.#trust > 0 && !this.#isLossy && this.#understandsProbes();
+    if (state !== 'open' || !isTrusted || this.#parts.profile.pinsAcknowledgements) {
+      this.buffer.rewind();
+      return;
+    }
+    this.#begin(false);
+    this.#repair(1);
+  }
+
   /** The peer spoke: if resending had stopped, it starts again. */
   peerSpoke(now: Micros): void {
     const { timers, config, profile } = this.#parts;
     if (!profile.dropsDuplicates) timers.clear(Timer.lost);
     // Where passes are counted, a peer that speaks gets all of them again.
-    if (Number.isFinite(config.resendPasses)) this.roundTrip.progress();
+    if (Number.isFinite(config.resendPasses)) this.roundTrip.progress(true);
     if (timers.isSet(Timer.retransmit)) return;
     if (this.buffer.needing === 0 || this.buffer.inFlight() === 0) return;
-    this.roundTrip.progress();
+    this.roundTrip.progress(true);
     timers.set(Timer.retransmit, now + this.roundTrip.timeoutMicros());
   }
 
@@ -190,10 +207,19 @@ export class LinkResend {
     return isSentTwice ? number : sequenceAfter(number, -1);
   }
 
+  /** Frames are lost so often that one which is late must be taken for lost. */
+  get #isLossy(): boolean {
+    return this.#lossShare > LOSSY_SHARE;
+  }
+
   #canProbe(): boolean {
+    return this.#understandsProbes() && this.#probes < MOST_PROBES;
+  }
+
+  #understandsProbes(): boolean {
     const { dropsDuplicates, isMuteOnDuplicates } = this.#parts.profile;
     const isKnown = this.roundTrip.smoothedMicros > 0;
-    return isKnown && dropsDuplicates && !isMuteOnDuplicates && this.#probes < MOST_PROBES;
+    return isKnown && dropsDuplicates && !isMuteOnDuplicates;
   }
 
   #probeMicros(): Micros {
@@ -205,9 +231,10 @@ export class LinkResend {
     const { buffer, roundTrip } = this;
     const { acked } = buffer;
     // What waited at the peer behind a gap says nothing about the wire.
-    const isTelling = this.#until < 0 && buffer.transmissions(acked) === 1;
+    const isBehindGap = this.#until >= 0 && (this.#isProof || this.#isLossy);
+    const isTelling = !isBehindGap && buffer.transmissions(acked) === 1;
     if (isTelling) roundTrip.sample(now - buffer.sentAt(acked));
-    roundTrip.progress();
+    roundTrip.progress(this.#isLossy);
     this.#sameAcks = 0;
     this.#probes = 0;
     this.congestion.acknowledged(freed);
@@ -227,6 +254,10 @@ export class LinkResend {
   /** What the new acknowledgement says about what was repaired. */
   #judgeRepair(now: Micros): void {
     const { acked } = this.buffer;
+    if (!this.#isProof && this.#wasOnlyLate(now, acked)) {
+      this.#until = -1;
+      return;
+    }
     const isPast = acked !== this.#repaired && !isAhead(acked, this.#repaired);
     if (isPast) {
       this.#burst = 1;
@@ -235,6 +266,13 @@ export class LinkResend {
     const isOver = !isAhead(sequenceAfter(acked, 1), this.#until);
     if (isOver || (isPast && !this.#isProof)) this.#until = -1;
     else if (acked === this.#repaired) this.#lengthenRepair(now);
+  }
+
+  /** The frame was sent again, and acknowledged so soon after that the first copy must be meant. */
+  #wasOnlyLate(now: Micros, number: number): boolean {
+    const { buffer, roundTrip } = this;
+    const isRepeated = buffer.transmissions(number) > 1 && !this.#isLossy;
+    return isRepeated && now - buffer.lastSentAt(number) < roundTrip.smoothedMicros / 2;
   }
 
   /** The repair has filled nothing but itself: more is missing, or the peer keeps nothing. */
@@ -280,7 +318,7 @@ export class LinkResend {
     const missing = this.buffer.toRepair();
     this.congestion.missed(missing);
     this.#lossShare += missing / LOSS_MEMORY_FRAMES;
-    this.#isTwice = this.#lossShare > LOSSY_SHARE;
+    this.#isTwice = this.#isLossy;
   }
 
   /**

@@ -50,8 +50,30 @@ describe('the retransmission time-out', () => {
       seen.push(roundTrip.timeoutMicros());
     }
     expect(seen).toEqual([5_000, 10_000, 20_000, 40_000, 60_000, 60_000]);
-    roundTrip.progress();
+    roundTrip.progress(true);
     expect(roundTrip.timeoutMicros()).toBe(5_000);
+  });
+
+  it('comes later after time-outs that nothing explains, until progress needs none, or a sample', () => {
+    const limits = { ...LIMITS, maximumMicros: 1_000_000 };
+    roundTrip = new RoundTrip(limits);
+    roundTrip.backOff();
+    roundTrip.backOff();
+    roundTrip.progress(false);
+    expect(roundTrip.backoff).toBe(1);
+    expect(roundTrip.timeoutMicros()).toBe(20_000);
+    roundTrip.backOff();
+    roundTrip.progress(false);
+    expect(roundTrip.timeoutMicros()).toBe(40_000);
+    roundTrip.progress(false);
+    expect(roundTrip.timeoutMicros()).toBe(20_000);
+    roundTrip.sample(5_000);
+    expect(roundTrip.timeoutMicros()).toBe(15_000);
+    for (let i = 0; i < 9; i++) {
+      roundTrip.backOff();
+      roundTrip.progress(false);
+    }
+    expect(roundTrip.timeoutMicros()).toBe(16 * 15_000);
   });
 
   it('stays finite however often it backs off', () => {

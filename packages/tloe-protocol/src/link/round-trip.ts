@@ -26,6 +26,8 @@ export class RoundTrip {
   smoothedMicros: Micros = 0;
   #deviationMicros: Micros = 0;
   #backoff = 1;
+  /** How much longer than the estimate to wait, because of time-outs that may have come too soon. */
+  #patience = 1;
 
   constructor(limits: RetransmitLimits) {
     this.#limits = limits;
@@ -33,6 +35,7 @@ export class RoundTrip {
 
   /** A frame that was sent once was acknowledged after `micros`. */
   sample(micros: Micros): void {
+    this.#patience = 1;
     if (this.smoothedMicros === 0) {
       this.smoothedMicros = Math.max(micros, 1);
       this.#deviationMicros = micros / 2;
@@ -43,8 +46,15 @@ export class RoundTrip {
     this.#deviationMicros += (Math.abs(error) - this.#deviationMicros) / 4;
   }
 
-  /** The peer acknowledged something new. */
-  progress(): void {
+  /**
+   * The peer acknowledged something new. If that took time-outs, they may have come too soon: the
+   * next one comes later, until a sample or progress without time-outs tells.
+   *
+   * @param isExplained  the time-outs came because of losses
+   */
+  progress(isExplained: boolean): void {
+    const patience = this.#backoff > 1 ? this.#patience * this.#backoff : this.#patience / 2;
+    this.#patience = isExplained ? 1 : Math.max(1, Math.min(patience, MOST_PATIENCE));
     this.#backoff = 1;
   }
 
@@ -63,7 +73,7 @@ export class RoundTrip {
     const { initialMicros, minimumMicros, maximumMicros } = this.#limits;
     const base =
       this.smoothedMicros === 0 ? initialMicros : this.smoothedMicros + 4 * this.#deviationMicros;
-    const bounded = Math.max(base, minimumMicros) * this.#backoff;
+    const bounded = Math.max(base, minimumMicros) * this.#backoff * this.#patience;
     return Math.ceil(Math.min(bounded, maximumMicros));
   }
 
@@ -82,8 +92,12 @@ export class RoundTrip {
     this.smoothedMicros = 0;
     this.#deviationMicros = 0;
     this.#backoff = 1;
+    this.#patience = 1;
   }
 }
+
+/** However often time-outs came too soon: so many times the estimate, and no more. */
+const MOST_PATIENCE = 16;
 
 /** The grain of the timers that this runs on: there is no use in less. */
 const SHORTEST_PROBE_MICROS: Micros = MILLISECOND;

@@ -8,6 +8,7 @@ import type { MessageView } from '../wire/frame-view.ts';
 import { AccessMessages } from './access-message.ts';
 import { accessLimits, planAccess, type AccessLimits } from './access-plan.ts';
 import { AccessKind, AccessTable, type Access } from './access-table.ts';
+import { AnswerProgress } from './answer-progress.ts';
 import type { DataOrder } from './data-order.ts';
 import { InitiatorStats } from './initiator-stats.ts';
 import { MemoryStatus, RequestKind, type MemoryRequest } from './memory-request.ts';
@@ -64,7 +65,7 @@ export class Initiator implements MessageReceiver {
   #limits: AccessLimits;
   #reissue: ReissuePolicy;
   #scanAt: Micros = NEVER;
-  #progressAt: Micros = 0;
+  readonly #progress = new AnswerProgress();
   #now: Micros = 0;
   #failure: MemoryStatus = MemoryStatus.ok;
 
@@ -102,7 +103,7 @@ export class Initiator implements MessageReceiver {
   linkRecovered(now: Micros): void {
     this.#now = now;
     this.#failure = MemoryStatus.ok;
-    this.#progressAt = now;
+    this.#progress.restart(now);
     for (let it = this.#live.first; it !== undefined; it = it.nextLive) it.touchedAt = now;
     for (const access of this.#table.accesses) access.reissues = 0;
   }
@@ -201,7 +202,7 @@ export class Initiator implements MessageReceiver {
     const isWaiting = link.isLost && reissue.whenLost === 'wait';
     for (const access of this.#table.accesses) {
       if (access.kind === AccessKind.free || access.isQueued || isWaiting) continue;
-      if (now - access.sentAt < reissue.requestTimeoutMicros) continue;
+      if (!this.#progress.isOverdue(now, access.sentAt, reissue.requestTimeoutMicros)) continue;
       if (!link.isAcknowledged(access.frameNumber) && link.profile.dropsDuplicates) continue;
       this.#repeat(access);
     }
@@ -213,7 +214,7 @@ export class Initiator implements MessageReceiver {
 
   /** Nothing has come for a whole time-out although something should: asks, and helps out. */
   #encourage(now: Micros, link: Link): void {
-    if (now - this.#progressAt < this.config.reissue.requestTimeoutMicros) return;
+    if (!this.#progress.hasStood(now, this.config.reissue.requestTimeoutMicros)) return;
     if (this.#live.count + this.#table.inFlight > 0 || link.isLost) link.probe();
     // All is answered and acknowledged, so the peer's buffer is empty, whatever it has returned.
     const isEmpty = this.#table.inFlight === 0 && link.framesOutstanding === 0;
@@ -221,11 +222,11 @@ export class Initiator implements MessageReceiver {
   }
 
   #giveUpIdle(now: Micros, budget: Micros): void {
-    const isMoving = now - this.#progressAt < budget / 2;
+    const isMoving = !this.#progress.hasStood(now, budget / 2);
     let request = this.#live.first;
     while (request !== undefined) {
       // Waiting behind others that get answers is not a fault.
-      if (request.pendingParts === 0 && isMoving) request.touchedAt = now;
+      if (isMoving) request.touchedAt = now;
       if (now - request.touchedAt < budget) {
         request = request.nextLive;
         continue;
@@ -273,7 +274,7 @@ export class Initiator implements MessageReceiver {
       return;
     }
     const status = this.#judge(access, message);
-    this.#progressAt = this.#now;
+    this.#progress.answered(this.#now, access.sentAt);
     if (access.kind === AccessKind.mergeGet && status === MemoryStatus.ok && access.request) {
       (this.#messages as AccessMessages).merge(access, message.region, message.bodyOffset);
       access.kind = AccessKind.mergePut;
@@ -327,8 +328,7 @@ export class Initiator implements MessageReceiver {
 
   /**
    * Sends an access that the link has delivered again under a new source, or gives its request up.
-   * If the request was given up before, the endpoint has swallowed the message: it would have been
-   * served before anything that was sent after it.
+   * If that was given up before, the endpoint has swallowed the message: it serves them in turn.
    */
   #repeat(access: Access): void {
     if (access.request === undefined) {
