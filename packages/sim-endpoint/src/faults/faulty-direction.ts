@@ -25,6 +25,11 @@ export class FaultyDirection {
   readonly #wire: NetworkSimulator;
   #faults: FrameFaults;
   readonly #prng: Prng;
+  readonly #promptChance: Prng;
+  /** Frames are lost, and nothing else. */
+  #losesOnly: boolean;
+  #promptFrames = 0;
+  #promptLosses = 0;
   #stalledUntil: Micros = -Infinity;
   #stalls = 0;
   #overflowed = 0;
@@ -32,6 +37,8 @@ export class FaultyDirection {
   constructor(faults: FrameFaults, prng: Prng) {
     this.#faults = faults;
     this.#prng = prng.fork('stall');
+    this.#promptChance = prng.fork('prompt');
+    this.#losesOnly = losesOnly(faults);
     this.#wire = new NetworkSimulator(prng, { topology: 'point-to-point' });
     this.#wire.addPort({ mac: MAC_A, faults: faults.wire });
     this.#wire.addPort({ mac: MAC_B });
@@ -40,8 +47,8 @@ export class FaultyDirection {
   get counts(): FaultCounts {
     const { sent, lost, duplicated, reordered, corrupted } = this.#wire.counts(0);
     return {
-      frames: sent + this.#overflowed,
-      lost,
+      frames: sent + this.#overflowed + this.#promptFrames,
+      lost: lost + this.#promptLosses,
       duplicated,
       reordered,
       corrupted,
@@ -53,8 +60,22 @@ export class FaultyDirection {
   /** What happens to frames that go in from now on; a stall ends. */
   setFaults(faults: FrameFaults): void {
     this.#faults = faults;
+    this.#losesOnly = losesOnly(faults);
     this.#wire.setFaults(0, faults.wire);
     this.#stalledUntil = -Infinity;
+  }
+
+  /** Whether a frame that goes in now comes out at once and unchanged, or never. */
+  get isPrompt(): boolean {
+    return this.#losesOnly && this.#wire.nextAt === Infinity;
+  }
+
+  /** Whether the next frame gets through, while `isPrompt`. It need not go in: nothing is copied. */
+  passes(): boolean {
+    this.#promptFrames++;
+    if (!this.#promptChance.chance(this.#faults.wire.loss)) return true;
+    this.#promptLosses++;
+    return false;
   }
 
   /** A frame goes in; it is copied. */
@@ -82,4 +103,10 @@ export class FaultyDirection {
     const { sent, duplicated, lost } = this.#wire.counts(0);
     return sent + duplicated - lost - this.#wire.counts(1).delivered;
   }
+}
+
+function losesOnly({ wire, stall }: FrameFaults): boolean {
+  const others = [wire.duplicate, wire.reorder, wire.corrupt, wire.delayMicros, wire.jitterMicros];
+  const isPlain = wire.bursts === undefined && wire.script.length === 0;
+  return isPlain && stall.chance === 0 && others.every((value) => value === 0);
 }

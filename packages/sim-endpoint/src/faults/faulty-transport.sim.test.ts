@@ -157,6 +157,19 @@ describe('FaultyTransport', () => {
     expect(run(9)).not.toEqual(run(10));
   });
 
+  it('goes over to other faults, and back, without losing or reordering a frame', () => {
+    const test = rig(5, 'loss=0%');
+    for (const [round, spec] of ['delay=1ms', 'loss=0%', 'rx:dup=0%', 'tx:delay=2ms'].entries()) {
+      for (let i = 0; i < 10; i++)
+        for (const end of ['a', 'b'] as const) test.send(end, 10 * round + i);
+      test.faulty.setFaults(settingsOf(spec));
+    }
+    test.clock.runDry();
+    const all = Array.from({ length: 40 }, (_, i) => i);
+    expect(test.arrived).toEqual({ a: all, b: all });
+    expect(test.faulty.counts.tx).toMatchObject({ frames: 40, lost: 0 });
+  });
+
   it('holds a bounded number of frames, and drops what is beyond', () => {
     const test = rig(5, 'rx:delay=10s');
     for (let i = 0; i < MAX_FRAMES_UNDER_WAY + 100; i++) test.send('b', i);
@@ -165,12 +178,12 @@ describe('FaultyTransport', () => {
     expect(test.faulty.counts.rx.overflowed).toBe(100);
   });
 
-  it('waits when the transport below is full, and loses nothing by that', () => {
+  it.each(['tx:delay=1ms', 'rx:loss=1%'])('waits below %s when full, and loses nothing', (spec) => {
     const clock = new VirtualClock();
     const link = createMemoryLink(clock, new Prng(1), {
       both: { hasBackPressure: true, queueFrames: 3, rateBytesPerSecond: 1e6 },
     });
-    const faults = settingsOf('tx:delay=1ms');
+    const faults = settingsOf(spec);
     const faulty = new FaultyTransport(link.a, clock, { faults, prng: new Prng(1) });
     const ignore = { onReceiveBatch: () => {}, onWritable: () => {}, onFailure: () => {} };
     faulty.start(ignore);
