@@ -57,6 +57,8 @@ export class CreditAccount {
 export class CreditDebt {
   /** Flits not yet returned, indexed by channel number. */
   readonly owed: Float64Array = new Float64Array(CHANNEL_TABLE_SIZE);
+  /** The same of all channels together. */
+  total = 0;
   /** A debt of this many flits is worth a frame of its own. */
   readonly #urgent: Float64Array = new Float64Array(CHANNEL_TABLE_SIZE);
 
@@ -70,10 +72,12 @@ export class CreditDebt {
 
   add(channel: number, flits: number): void {
     (this.owed[channel] as number) += flits;
+    this.total += flits;
   }
 
   /** The channel with the largest debt, or 0 if nothing is owed. */
   largest(): number {
+    if (this.total === 0) return 0;
     let best = 0;
     let most = 0;
     for (let channel = 1; channel < CHANNEL_TABLE_SIZE; channel++) {
@@ -103,10 +107,12 @@ export class CreditDebt {
     assert(owed >= 1, 'something is owed');
     const exponent = floorLog2(Math.min(owed, MOST_RETURNED));
     this.owed[channel] = owed - (POWERS_OF_TWO[exponent] as number);
+    this.total -= POWERS_OF_TWO[exponent] as number;
     return exponent;
   }
 
   reset(): void {
     this.owed.fill(0);
+    this.total = 0;
   }
 }

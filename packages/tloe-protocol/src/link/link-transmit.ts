@@ -119,7 +119,7 @@ export class LinkTransmit {
   /** Credits wait for a frame to ride on; if enough wait, or long enough, they get their own. */
   returnCredits(now: Micros, isOverdue: boolean): void {
     if (this.debt.isUrgent() || isOverdue) this.seal(FrameType.normal);
-    while (this.debt.isUrgent() || (isOverdue && this.debt.largest() !== 0)) {
+    while (this.debt.isUrgent() || (isOverdue && this.debt.total > 0)) {
       if (!this.#hasSlot(KEPT_SLOTS)) break;
       const channel = this.debt.largest();
       this.queueEmptyFrame(FrameType.normal, channel, this.debt.take(channel));
@@ -127,7 +127,7 @@ export class LinkTransmit {
       isOverdue = false;
     }
     // A full window is no reason to wake up again and again: an acknowledgement leads here as well.
-    if (this.debt.largest() === 0 || !this.#hasSlot(KEPT_SLOTS)) return;
+    if (this.debt.total === 0 || !this.#hasSlot(KEPT_SLOTS)) return;
     this.#parts.timers.start(Timer.creditDelay, now + this.#parts.config.creditDelayMicros);
   }
 
@@ -244,7 +244,7 @@ export class LinkTransmit {
   }
 
   #creditReturned(): void {
-    if (this.debt.largest() === 0) this.#parts.timers.clear(Timer.creditDelay);
+    if (this.debt.total === 0) this.#parts.timers.clear(Timer.creditDelay);
   }
 
   /** Number, credit and messages of a frame never change; its acknowledgement is always fresh. */

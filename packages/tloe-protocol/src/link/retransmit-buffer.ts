@@ -184,6 +184,7 @@ export class RetransmitBuffer {
    */
   acknowledge(number: number): number {
     const count = sequenceDistance(this.acked, number);
+    if (count === 0) return 0;
     if (count > this.inFlight()) {
       return count > SEQUENCE_SPACE - HALF_SEQUENCE_SPACE ? STALE_ACK : BOGUS_ACK;
     }
