@@ -34,6 +34,9 @@ export class LinkTransmit {
 
   readonly #parts: LinkParts;
   readonly #writer: FrameWriter;
+  /** The profile that `#maxMessageFlits` is for. */
+  #measured: PeerProfile | undefined = undefined;
+  #maxMessageFlits = 0;
   #isBuilding = false;
   #gatheredRepairs = 0;
   #gatheredNumbered = 0;
@@ -64,7 +67,12 @@ export class LinkTransmit {
 
   /** Most flits that one message may have on this link, given MTU and peer. */
   get maxMessageFlits(): number {
-    return Math.min(this.#writer.maxFlits, flitsOfMtu(this.profile.maxTloeBytes));
+    const { profile } = this.#parts;
+    if (profile !== this.#measured) {
+      this.#measured = profile;
+      this.#maxMessageFlits = Math.min(this.#writer.maxFlits, flitsOfMtu(profile.maxTloeBytes));
+    }
+    return this.#maxMessageFlits;
   }
 
   /**
@@ -89,7 +97,8 @@ export class LinkTransmit {
     if (!this.#isBuilding) return;
     const channel = this.debt.largest();
     const credit = channel === 0 ? 0 : packCredit(channel, this.debt.take(channel));
-    if (channel !== 0) this.#creditReturned();
+    // What is left waits anew: as long as frames leave, each takes its share along.
+    if (channel !== 0) this.#parts.timers.clear(Timer.creditDelay);
     this.#finish(frameType, credit);
   }
 
@@ -241,10 +250,6 @@ export class LinkTransmit {
     buffer.region.view.setUint32(offset + 4, ack | credit);
     buffer.seal(this.#writer.finish(), needsAck);
     this.#isBuilding = false;
-  }
-
-  #creditReturned(): void {
-    if (this.debt.total === 0) this.#parts.timers.clear(Timer.creditDelay);
   }
 
   /** Number, credit and messages of a frame never change; its acknowledgement is always fresh. */
