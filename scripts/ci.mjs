@@ -23,7 +23,7 @@ const checks = [
   'typecheck',
   'layers',
   'unused',
-  'docs:api',
+  'docs:site',
   'pack:check',
 ];
 

@@ -48,6 +48,8 @@ export const packageOfCommand = {
   mergecap: 'wireshark-common',
   text2pcap: 'wireshark-common',
   openssl: 'openssl',
+  // the documents in a browser; Debian alone has it
+  'chromium-headless-shell': 'chromium-headless-shell',
   fusermount3: 'fuse3',
   // the test kernel
   'qemu-system-x86_64': 'qemu-system-x86',
@@ -90,6 +92,8 @@ export const testCommands = words(
   'mkfs.ext4 fsck.ext4 fusermount3 openssl setcap man groff zsh fish',
   'tshark tcpdump dumpcap editcap mergecap text2pcap',
 );
+/** What shows the site of the documents; apart, for where it is missing apt-get installs nothing. */
+export const browserCommands = ['chromium-headless-shell'];
 /** What boots the test kernel. */
 export const guestCommands = words('qemu-system-x86_64 busybox cpio depmod setpriv');
 /** What runs on the test kernel; the guest sees the programs of this machine. */

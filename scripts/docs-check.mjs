@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
+import { anchorMaker } from './documents/headings.mjs';
 import { ownFiles, packageFolders, repositoryRoot } from './repository.mjs';
 
 /**
@@ -82,17 +83,12 @@ function brokenLink(document, target) {
  * @returns {Set<string>} the anchors of its headings, as GitHub makes them
  */
 function anchorsOf(document) {
-  /** @type {Map<string, number>} */
-  const seen = new Map();
+  const anchorOf = anchorMaker();
   const anchors = new Set(
     [...document.prose.matchAll(/<a\s+(?:id|name)="([^"]+)"/g)].map((match) => match[1] ?? ''),
   );
   for (const [, heading = ''] of document.prose.matchAll(/^#{1,6}\s+(.*?)\s*#*\s*$/gm)) {
-    const plain = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
-    const slug = plain.replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(/\s/g, '-');
-    const count = seen.get(slug) ?? 0;
-    seen.set(slug, count + 1);
-    anchors.add(count === 0 ? slug : `${slug}-${count}`);
+    anchors.add(anchorOf(heading));
   }
   return anchors;
 }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bootstrap } from './bootstrap.mjs';
 import {
+  browserCommands,
   canInstall,
   installPackages,
   installRemedy,
@@ -60,16 +61,16 @@ const groups = [
  * @param {import('./progress.mjs').Progress} progress
  */
 export async function provideTestTools(progress) {
-  const missing = missingCommands(testCommands);
-  if (missing.length === 0) return;
-  const packages = packagesOf(missing);
-  if (canInstall()) {
+  const groups = [testCommands, browserCommands];
+  for (const missing of groups.map(missingCommands)) {
+    if (missing.length === 0 || !canInstall()) continue;
+    const packages = packagesOf(missing);
     const result = await progress.step(`installing Debian packages ${packages.join(' ')}`, () =>
       installPackages(packages),
     );
     if (result.code !== 0) console.error(tail(result.output, 15));
   }
-  const left = missingCommands(testCommands);
+  const left = missingCommands(groups.flat());
   if (left.length > 0) {
     progress.note(`Missing: ${left.join(', ')}; tests that need them are skipped by name.`);
     progress.note(`To have them run: ${installRemedy(left)}`);

@@ -3,12 +3,11 @@
  * build/api. Fails when an export has no comment, a link in a comment names nothing, or a link of a
  * page leads nowhere.
  */
-import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Application, LogLevel, TSConfigReader } from 'typedoc';
 import { packageFolders, repositoryRoot } from '../repository.mjs';
-
-const out = join(repositoryRoot, 'build', 'api');
+import { brokenLinks } from './site/broken-links.mjs';
 
 /** @returns {Map<string, string>} what is imported, by the source file that it is */
 function entries() {
@@ -27,9 +26,10 @@ function entries() {
 
 /**
  * @param {Map<string, string>} specifiers
+ * @param {string} out
  * @returns {Promise<string[]>} what is wrong
  */
-async function makeReference(specifiers) {
+async function makeReference(specifiers, out) {
   rmSync(out, { recursive: true, force: true });
   const app = await Application.bootstrap(
     {
@@ -82,40 +82,23 @@ function isDocumented(export_) {
   );
 }
 
-/** @returns {string[]} links of the pages that lead nowhere */
-function brokenLinks() {
-  const pages = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    path.endsWith('.html'),
-  );
-  /** @type {Map<string, string>} */
-  const texts = new Map(pages.map((page) => [page, readFileSync(join(out, page), 'utf8')]));
-  return pages.flatMap((page) => {
-    const targets = (texts.get(page) ?? '').matchAll(/href="([^"]+)"/g);
-    return [...new Set([...targets].map(([, target = '']) => target))]
-      .filter((target) => !/^[a-z]+:/.test(target))
-      .filter((target) => !leadsSomewhere(page, target, texts))
-      .map((target) => `${page}: the link ${target} leads nowhere`);
-  });
-}
-
 /**
- * @param {string} page
- * @param {string} target
- * @param {Map<string, string>} texts
+ * Makes the reference.
+ *
+ * @param {string} folder for it; what is there goes
+ * @returns {Promise<string[]>} what is wrong
  */
-function leadsSomewhere(page, target, texts) {
-  const [path = '', anchor] = target.split('#');
-  const file = path === '' ? page : relative(out, resolve(out, dirname(page), path));
-  if (!existsSync(join(out, file))) return false;
-  if (anchor === undefined || anchor === '' || !file.endsWith('.html')) return true;
-  return texts.get(file)?.includes(`id="${decodeURIComponent(anchor)}"`) ?? false;
+export async function makeApiReference(folder) {
+  return [...(await makeReference(entries(), folder)), ...brokenLinks(folder)];
 }
 
-const problems = await makeReference(entries());
-problems.push(...brokenLinks());
-if (problems.length > 0) {
-  console.error(problems.join('\n'));
-  process.exitCode = 1;
-} else {
-  console.log(`${out}: every export is documented, every link leads somewhere`);
+if (process.argv[1] === import.meta.filename) {
+  const out = join(repositoryRoot, 'build', 'api');
+  const problems = await makeApiReference(out);
+  if (problems.length > 0) {
+    console.error(problems.join('\n'));
+    process.exitCode = 1;
+  } else {
+    console.log(`${out}: every export is documented, every link leads somewhere`);
+  }
 }
