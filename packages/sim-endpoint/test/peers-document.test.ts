@@ -10,11 +10,12 @@ import { expect, it } from 'vitest';
 import { ENDPOINT_PERSONAS, HABIT_FAULTS, INITIATOR_PERSONAS } from '../src/index.ts';
 
 const document = readFileSync(new URL('../../../docs/peers.md', import.meta.url), 'utf8');
+const specNotes = readFileSync(new URL('../../../docs/spec-notes.md', import.meta.url), 'utf8');
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
 /** The cells of the rows of the table in a section, without its heading. */
-function rowsOf(section: string): string[][] {
-  const text = document.split(`## ${section}`)[1]?.split('\n## ')[0] ?? '';
+function rowsOf(section: string, page = document): string[][] {
+  const text = page.split(`## ${section}`)[1]?.split('\n## ')[0] ?? '';
   const lines = text.split('\n').filter((line) => line.startsWith('| '));
   const cells = lines.map((line) => line.split('|').slice(1, -1));
   return cells.slice(2).map((row) => row.map((cell) => cell.trim()));
@@ -77,4 +78,29 @@ it('every persona and habit has a word in the documents', () => {
   for (const [name, { means }] of Object.entries(HABIT_FAULTS)) {
     expect(readme).toMatch(new RegExp(`\\| \`habit=${name}\` +\\| ${means}`));
   }
+});
+
+it('docs/spec-notes.md names every field of a profile, and the peers that need it', () => {
+  const namesOf = (
+    profiles: Readonly<Record<string, PeerProfile>>,
+    usual: PeerProfile,
+    field: keyof PeerProfile,
+  ): string[] =>
+    Object.values(profiles)
+      .filter(({ name }) => name !== 'generic')
+      .filter((profile) => JSON.stringify(profile[field]) !== JSON.stringify(usual[field]))
+      .map(({ name }) => name);
+  const [endpoint, driver] = [PEER_PROFILES.oxmem, INITIATOR_PROFILES.generic];
+  const fields = Object.keys(endpoint) as (keyof PeerProfile)[];
+  const rows = fields
+    .filter((field) => field !== 'name' && field !== 'description')
+    .map((field) => [
+      `\`${field}\``,
+      [
+        ...namesOf(PEER_PROFILES, endpoint, field),
+        ...namesOf(INITIATOR_PROFILES, driver, field),
+      ].join(', '),
+    ]);
+  const shown = rowsOf("What a peer's profile changes", specNotes);
+  expect(textOf(shown.map(([field = '', , , peers = '']) => [field, peers]))).toEqual(textOf(rows));
 });
