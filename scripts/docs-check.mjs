@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { anchorMaker } from './documents/headings.mjs';
+import { untypedCommands } from './documents/shown-commands.mjs';
 import { ownFiles, packageFolders, repositoryRoot } from './repository.mjs';
 
 /**
@@ -12,7 +13,8 @@ import { ownFiles, packageFolders, repositoryRoot } from './repository.mjs';
  * @property {string} path relative to the root
  * @property {string} text
  * @property {string} prose the text with the content of fenced blocks blanked out, line for line
- * @property {{ language: string, lines: { text: string, number: number }[] }[]} blocks
+ * @property {{ language: string, test: string, lines: { text: string, number: number }[] }[]} blocks
+ *   test: what the comment in front of it says, a name by which a test finds it
  */
 
 /**
@@ -25,12 +27,17 @@ function readDocument(path) {
   const blocks = [];
   /** @type {string | undefined} the fence that ends the block we are in */
   let fence;
+  let test = '';
   const prose = text.split('\n').map((line, index) => {
     const [, mark = '', language = ''] = /^\s*(```+|~~~+)\s*([\w-]*)/.exec(line) ?? [];
     if (fence === undefined) {
-      if (mark === '') return line;
+      if (mark === '') {
+        test = /^\s*<!-- readme-test: ([\w-]+) -->/.exec(line)?.[1] ?? (line === '' ? test : '');
+        return line;
+      }
       fence = mark;
-      blocks.push({ language, lines: [] });
+      blocks.push({ language, test, lines: [] });
+      test = '';
     } else if (mark.startsWith(fence)) fence = undefined;
     else blocks.at(-1)?.lines.push({ text: line, number: index + 1 });
     return '';
@@ -169,6 +176,51 @@ function readManifest(folder) {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 }
 
+/** The texts of all tests. */
+const testTexts = ownFiles((path) => /^tests\/.*\.test\.ts$/.test(path)).map((path) =>
+  readFileSync(join(repositoryRoot, path), 'utf8'),
+);
+
+/**
+ * Every command in a block marked `sh` is typed by a test, or stands among those that cannot be.
+ *
+ * @param {MarkdownDocument} document
+ * @returns {string[]}
+ */
+function checkTyped({ path, blocks }) {
+  /** @type {Record<string, string>} */
+  const reasons = untypedCommands[/** @type {keyof typeof untypedCommands} */ (path)] ?? {};
+  /** @type {Set<string>} */
+  const unused = new Set(Object.keys(reasons));
+  const problems = blocks.flatMap(({ test, language, lines }) => {
+    const isTyped = testTexts.some(
+      (text) => text.includes(`'${path}'`) && text.includes(`'${test}'`),
+    );
+    if (test !== '') return isTyped ? [] : [`${path}: no test types the block ${test}`];
+    if (language !== 'sh') return [];
+    const text = lines.map((line) => line.text).join('\n');
+    return commandsOf(text).flatMap((command) => {
+      unused.delete(command);
+      if (command in reasons) return [];
+      return [`${path}: no test types ${command} (see scripts/documents/shown-commands.mjs)`];
+    });
+  });
+  const stale = [...unused].map((command) => `${path} does not show ${command} any more`);
+  return [...problems, ...stale];
+}
+
+/**
+ * @param {string} text of a block
+ * @returns {string[]} its commands, one a line, without comments
+ */
+function commandsOf(text) {
+  return text
+    .replaceAll(/\\\n\s*/g, '')
+    .split('\n')
+    .map((line) => line.replace(/(^|\s+)#.*$/, '').trim())
+    .filter((line) => line !== '');
+}
+
 /** Scripts in package.json that call a file call one that exists. */
 function checkScriptFiles() {
   const folders = [repositoryRoot, ...packageFolders()];
@@ -183,7 +235,7 @@ function checkScriptFiles() {
 }
 
 /** @type {((document: MarkdownDocument) => string[])[]} */
-const documentChecks = [checkLinks, checkCommands];
+const documentChecks = [checkLinks, checkCommands, checkTyped];
 
 const documents = ownFiles(
   (path) => path.endsWith('.md') && statSync(join(repositoryRoot, path)).isFile(),
@@ -196,5 +248,7 @@ if (problems.length > 0) {
   console.error(problems.join('\n'));
   process.exitCode = 1;
 } else {
-  console.log(`${documents.length} documents: links, anchors and commands are true`);
+  console.log(
+    `${documents.length} documents: links, anchors and commands are true, and tests type them`,
+  );
 }

@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..');
 /**
  * Runs the commands of README.md as they stand there, in their order. The only changes: no sudo
  * (the test is root of its namespace), the memory node is the README's own virtual cable, and files
- * lie in a folder of the test.
+ * lie in a folder of the test. `pnpm docs:check` sees to it that no other ones are shown.
  */
 describeRequiring(['root', 'netns'], 'the commands of README.md', () => {
   const folder = mkdtempSync(join(tmpdir(), 'readme-oxmem-'));
@@ -95,16 +95,5 @@ describeRequiring(['root', 'netns'], 'the commands of README.md', () => {
     const said = codeBlocks('README.md').find((block) => block.language === 'text')?.text;
     expect(driver.stdout.endsWith(said ?? 'no such block')).toBe(true);
     expect(driver.end).toEqual({ code: 0, signal: null });
-  });
-
-  it('names no other shell command than those that are run', () => {
-    const tested = new Set(['endpoint', 'driver', 'clients', 'filesystem', 'silent']);
-    // Those of kernel devices run on a kernel that has them: readme.kernel.test.ts.
-    const others = codeBlocks('README.md').filter(
-      ({ language, name = '' }) =>
-        language === 'sh' && !tested.has(name) && !name.startsWith('kernel-'),
-    );
-    // `npm test` is what runs this; `npm run demo` has a test of its own.
-    expect(others.flatMap(commandsOf)).toEqual(['npm run demo', 'npm test']);
   });
 });
