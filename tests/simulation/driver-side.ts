@@ -77,6 +77,7 @@ export class DriverSide implements EndpointObserver {
     this.#device = new RemoteBlockDevice(
       {
         witness,
+        clock: machine.clock,
         sizeBytes: plan.sizeBytes,
         readOnly: false,
         preferredBlockBytes: 4096,

@@ -154,6 +154,7 @@ export function composeDevices(
   const shown = parts.map(({ slice, witness }) => {
     const settings = {
       witness,
+      clock,
       sizeBytes: slice.sizeBytes,
       readOnly: options.readOnly,
       preferredBlockBytes: options.blockSize,

@@ -1,4 +1,10 @@
-import { type HostStats, LinkStats, ResponderStats, rejectedByName } from '@oxmem/tloe-protocol';
+import {
+  type HostStats,
+  LinkStats,
+  ResponderStats,
+  addCounters,
+  rejectedByName,
+} from '@oxmem/tloe-protocol';
 
 /** Counters of what becomes of connections. */
 export class ConnectionStats {
@@ -35,9 +41,6 @@ export class DepartedStats {
   add(link: LinkStats, responder: ResponderStats): void {
     addCounters(this.link, link);
     addCounters(this.responder, responder);
-    link.rejected.forEach((count, reason) => {
-      (this.link.rejected[reason] as number) += count;
-    });
     const { answersWaitingPeak } = responder;
     this.responder.answersWaitingPeak = Math.max(
       this.responder.answersWaitingPeak - answersWaitingPeak,
@@ -69,11 +72,4 @@ export function snapshotOf(
     link,
     responder: totals.responder,
   };
-}
-
-function addCounters<T extends object>(target: T, source: T): void {
-  const sums = target as Record<string, unknown>;
-  for (const [name, value] of Object.entries(source)) {
-    if (typeof value === 'number') sums[name] = (sums[name] as number) + value;
-  }
 }

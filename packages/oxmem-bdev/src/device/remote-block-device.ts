@@ -5,6 +5,8 @@ import {
   MemoryStatus,
   RequestKind,
   assert,
+  type Clock,
+  type Micros,
   type RequestOwner,
 } from '@oxmem/tloe-protocol';
 
@@ -25,6 +27,8 @@ export interface RemoteBlockDeviceOptions {
   readonly capacity: number;
   /** Remembers a little of what passes; undefined: nobody does. */
   readonly witness?: ContentWitness | undefined;
+  /** Takes the time of reads and writes; undefined: nobody does. */
+  readonly clock?: Pick<Clock, 'now'>;
   /** Told of every request that fails, with the range that it had. */
   readonly onRequestFailed?: (block: BlockRequest, status: MemoryStatus) => void;
 }
@@ -52,6 +56,7 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
   /** The free ones and those on their way. */
   readonly #all: readonly MemoryRequest[];
   readonly #witness: ContentWitness | undefined;
+  readonly #clock: Pick<Clock, 'now'> | undefined;
   readonly #probeBuffer = ByteRegion.allocate(PROBE_BYTES);
   readonly #onRequestFailed: ((block: BlockRequest, status: MemoryStatus) => void) | undefined;
 
@@ -63,6 +68,7 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     this.#memory = memory;
     this.#onRequestFailed = options.onRequestFailed;
     this.#witness = options.witness;
+    this.#clock = options.clock;
     this.#zeroFill = new ZeroFill(memory, options.capacity, (block, status) =>
       this.#finish(block, status),
     );
@@ -70,33 +76,30 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     this.#all = [...this.#free];
   }
 
+  /** Requests that are with the endpoint now, or wait for it. */
+  get inFlight(): number {
+    return this.#all.length - this.#free.length;
+  }
+
   submit(block: BlockRequest): void {
     switch (block.command) {
       case BlockCommand.Read:
-        this.stats.reads++;
-        this.stats.bytesRead += block.length;
         this.#transfer(block, RequestKind.read);
         return;
       case BlockCommand.Write:
-        this.stats.writes++;
-        this.stats.bytesWritten += block.length;
         this.#noteWrite(block);
         this.#transfer(block, RequestKind.write);
         return;
       case BlockCommand.WriteZeroes:
-        this.stats.zeroings++;
-        this.stats.bytesZeroed += block.length;
         this.#noteWrite(block);
         if (block.length <= ZERO_PIECE_BYTES) this.#transfer(block, RequestKind.zero);
         else this.#zeroFill.submit(block);
         return;
       case BlockCommand.Trim:
-        this.stats.trims++;
-        block.complete(NbdErrno.OK);
+        this.#finish(block, MemoryStatus.ok);
         return;
       case BlockCommand.Flush:
-        this.stats.flushes++;
-        if (this.#memory.isHealthy) block.complete(NbdErrno.OK);
+        if (this.#memory.isHealthy) this.#finish(block, MemoryStatus.ok);
         else this.#probe(block);
         return;
     }
@@ -110,6 +113,7 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     if (status !== MemoryStatus.ok && this.#memory.keeps?.(request, status) === true) return;
     const block = request.tag as BlockRequest;
     if (status === MemoryStatus.ok && this.#witness?.isDue() === true) this.#show(request, block);
+    if (status === MemoryStatus.ok) this.#time(block, request.tagMicros);
     request.tag = undefined;
     request.buffer = undefined;
     this.#free.push(request);
@@ -160,17 +164,49 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     const request = this.#free.pop();
     assert(request !== undefined, 'no more requests than the device has room for');
     request.tag = block;
+    if (this.#clock !== undefined) request.tagMicros = this.#clock.now();
     return request;
+  }
+
+  #time({ command }: BlockRequest, submittedAt: Micros): void {
+    if (this.#clock === undefined) return;
+    const { readLatency, writeLatency } = this.stats;
+    if (command === BlockCommand.Read) readLatency.record(this.#clock.now() - submittedAt);
+    else if (command === BlockCommand.Write) writeLatency.record(this.#clock.now() - submittedAt);
   }
 
   #finish(block: BlockRequest, status: MemoryStatus): void {
     if (status === MemoryStatus.ok) {
+      this.#count(block);
       block.complete(NbdErrno.OK);
       return;
     }
     (this.stats.failed[status] as number)++;
     this.#onRequestFailed?.(block, status);
     block.complete(errnoOf(status), textOf(status));
+  }
+
+  #count({ command, length }: BlockRequest): void {
+    const { stats } = this;
+    switch (command) {
+      case BlockCommand.Read:
+        stats.reads++;
+        stats.bytesRead += length;
+        return;
+      case BlockCommand.Write:
+        stats.writes++;
+        stats.bytesWritten += length;
+        return;
+      case BlockCommand.WriteZeroes:
+        stats.zeroings++;
+        stats.bytesZeroed += length;
+        return;
+      case BlockCommand.Trim:
+        stats.trims++;
+        return;
+      case BlockCommand.Flush:
+        stats.flushes++;
+    }
   }
 }
 

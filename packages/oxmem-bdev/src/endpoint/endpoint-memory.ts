@@ -20,6 +20,7 @@ import {
 
 import type { MemoryAccess } from '../device/memory-access.ts';
 import type { Proof } from '../witness/prove-contents.ts';
+import { ConnectionTotals } from './connection-totals.ts';
 import {
   nextEndpointState,
   type EndpointState,
@@ -100,6 +101,8 @@ export class EndpointMemory implements MemoryAccess {
   readonly #alarm: Alarm;
   /** Requests that have outlived their connection. */
   readonly #kept: MemoryRequest[] = [];
+  /** Of the connections before the present one. */
+  readonly #departed = new ConnectionTotals();
   #memory: RemoteMemory;
   #state: EndpointState = 'unopened';
   #hasBeenOpen = false;
@@ -140,6 +143,11 @@ export class EndpointMemory implements MemoryAccess {
 
   get initiator(): Initiator {
     return this.#memory.initiator;
+  }
+
+  /** What all connections so far have counted; a new object. */
+  totals(): ConnectionTotals {
+    return this.#departed.plus(this.#memory);
   }
 
   /** Whether there was ever a connection. */
@@ -307,6 +315,7 @@ export class EndpointMemory implements MemoryAccess {
 
   async #tryToOpen(): Promise<void> {
     this.#go('timePassed');
+    this.#departed.add(this.#memory);
     this.#memory = this.#connect();
     this.#isGivenUp = false;
     const turn = this.#turn;
@@ -375,7 +384,6 @@ export class EndpointMemory implements MemoryAccess {
   }
 }
 
-/** Whether requests go to the connection. */
 function hasConnection(state: EndpointState): boolean {
   return state === 'serving' || state === 'lost' || state === 'unopened';
 }

@@ -19,6 +19,11 @@ export class CongestionWindow {
     this.#frames = most;
   }
 
+  /** Frames that may be on their way at once. */
+  get frames(): number {
+    return Math.floor(this.#frames);
+  }
+
   /** Frames that may leave while `onTheirWay` are not acknowledged. */
   room(onTheirWay: number): number {
     return Math.max(0, Math.floor(this.#frames) - onTheirWay);

@@ -6,6 +6,7 @@
 export * from './link.ts';
 export * from './link-config.ts';
 export * from './link-events.ts';
+export type { LinkPosition } from './link-position.ts';
 export * from './link-state.ts';
 export * from './link-stats.ts';
 export * from './message-receiver.ts';

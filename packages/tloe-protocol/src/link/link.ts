@@ -10,6 +10,7 @@ import type { LinkConfig } from './link-config.ts';
 import type { LinkEvent } from './link-events.ts';
 import { nextLinkState, type LinkState, type LinkTransition } from './link-state.ts';
 import { linkParts, type LinkParts } from './link-parts.ts';
+import { linkPosition, type LinkPosition } from './link-position.ts';
 import { LinkReceive } from './link-receive.ts';
 import type { LinkStats } from './link-stats.ts';
 import { LinkTransmit } from './link-transmit.ts';
@@ -101,9 +102,9 @@ export class Link {
     return this.#transmit.account.available[channel] as number;
   }
 
-  /** Smoothed round trip; 0 before the first sample. */
-  get roundTripMicros(): Micros {
-    return this.#transmit.resend.roundTrip.smoothedMicros;
+  /** Where it stands now; a new object, for reports. */
+  position(): LinkPosition {
+    return linkPosition(this.#parts, this.#transmit);
   }
 
   /** Starts the connection. The answer comes as an `opened` event. */

@@ -59,6 +59,7 @@ export class MemoryRequest {
   owner: RequestOwner;
   /** For the owner's own use. */
   tag: unknown = undefined;
+  tagMicros: Micros = 0;
 
   /** Below: the initiator's, from submission to completion. */
   status: MemoryStatus = MemoryStatus.ok;
