@@ -30,6 +30,7 @@ import { DriverError, systemCode } from './errors.ts';
 import { deviceFailure } from './kernel/device-failure.ts';
 import { KernelFrontEnd, type ShownDevice } from './kernel/kernel-front-end.ts';
 import type { Logger } from './observe/logger.ts';
+import { Observation } from './observe/observation.ts';
 import { RequestFailureLog } from './observe/request-failure-log.ts';
 import { ConnectionWatch } from './runtime/connection-watch.ts';
 import type { FrontEnd } from './runtime/front-end.ts';
@@ -73,6 +74,7 @@ export interface Driver {
   readonly frontEnd: FrontEnd;
   readonly capture: PcapFile | undefined;
   readonly service: ServiceManager;
+  readonly observation: Observation;
   /** Whether the ready line was printed. */
   wasReady: boolean;
 }
@@ -120,7 +122,9 @@ export async function composeDriver(options: Options, ports: DriverPorts): Promi
         );
   const devices = shown.map(({ device }) => device);
   const service = new ServiceManager(ports);
-  return { socket, memory, watch, devices, frontEnd, capture, service, wasReady: false };
+  const observation = new Observation({ memory, devices, socket }, options, ports);
+  const parts = { socket, memory, watch, devices, frontEnd, capture, service, observation };
+  return { ...parts, wasReady: false };
 }
 
 /** The kernel's NBD driver. */

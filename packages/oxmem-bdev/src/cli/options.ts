@@ -18,6 +18,7 @@ import {
   parseSize,
 } from '@oxmem/tloe-protocol/text';
 
+import { OBSERVATION_RULES, type ObservationOptions } from './observation-options.ts';
 import {
   atLeast,
   atMost,
@@ -29,11 +30,10 @@ import {
   wholeSeconds,
 } from './option-values.ts';
 import { readValues, type ReadValues, type ValueRule, type ValueTexts } from './value-rules.ts';
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observe/logger.ts';
 import { parseListenAddress, type ListenAddress } from '../server/listen-address.ts';
 
 /** The command line, read and checked. Nothing behind it looks at texts again. */
-export interface Options {
+export interface Options extends ObservationOptions {
   readonly netdev: string;
   /** MAC address of the endpoint, 6 bytes. */
   readonly mac: Uint8Array;
@@ -75,10 +75,6 @@ export interface Options {
   readonly endpointLost: 'fail' | 'wait';
   /** Whether an endpoint that has forgotten the connection may prove what it holds, and serve on. */
   readonly endpointRestarted: 'prove' | 'fail';
-  readonly pcap: string | undefined;
-  readonly pidFile: string | undefined;
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
 }
 
 /** Accesses in flight that `auto` means: enough for a wire of 10 Gbit/s. */
@@ -91,7 +87,7 @@ export const DEFAULT_DEVICE = '/dev/nbd0';
 
 /** How one option is written, explained and read. */
 export interface OptionRule<Value> extends ValueRule<Value> {
-  readonly group: 'Remote memory' | 'Device' | 'Tuning' | 'Faults and observation';
+  readonly group: 'Remote memory' | 'Device' | 'Tuning' | 'Faults' | 'Observation';
 }
 
 type OptionRules = { readonly [Name in keyof Options]: OptionRule<Options[Name]> };
@@ -275,7 +271,7 @@ export const OPTION_RULES: OptionRules = {
   },
   requestTimeout: {
     flag: '--request-timeout=TIME',
-    group: 'Faults and observation',
+    group: 'Faults',
     help: 'ask again after so long without answer (default 1s)',
     expected: 'a duration from 1ms to 10m, for example 500ms',
     parse: parseTimeout,
@@ -283,7 +279,7 @@ export const OPTION_RULES: OptionRules = {
   },
   openTimeout: {
     flag: '--open-timeout=TIME',
-    group: 'Faults and observation',
+    group: 'Faults',
     help: 'give up opening after so long (default 5s)',
     expected: 'a duration from 1ms to 10m, for example 5s',
     parse: parseTimeout,
@@ -291,7 +287,7 @@ export const OPTION_RULES: OptionRules = {
   },
   endpointLost: {
     flag: '--endpoint-lost=HOW',
-    group: 'Faults and observation',
+    group: 'Faults',
     help: 'while it is silent, fail or wait (default fail)',
     expected: 'fail or wait',
     parse: (text) => oneOf(['fail', 'wait'] as const, text),
@@ -299,44 +295,13 @@ export const OPTION_RULES: OptionRules = {
   },
   endpointRestarted: {
     flag: '--endpoint-restarted=HOW',
-    group: 'Faults and observation',
+    group: 'Faults',
     help: 'if it forgot us, prove or fail (default prove)',
     expected: 'prove or fail',
     parse: (text) => oneOf(['prove', 'fail'] as const, text),
     fallback: 'prove',
   },
-  pcap: {
-    flag: '--pcap=FILE',
-    group: 'Faults and observation',
-    help: 'capture every frame in a file for Wireshark',
-    expected: 'the path of a file',
-    parse: parsePath,
-    fallback: undefined,
-  },
-  pidFile: {
-    flag: '--pid-file=PATH',
-    group: 'Faults and observation',
-    help: 'write the process id here once ready',
-    expected: 'the path of a file',
-    parse: parsePath,
-    fallback: undefined,
-  },
-  logLevel: {
-    flag: '--log-level=LEVEL',
-    group: 'Faults and observation',
-    help: `${LOG_LEVELS.join(', ')}`,
-    expected: LOG_LEVELS.join(', '),
-    parse: (text) => oneOf(LOG_LEVELS, text),
-    fallback: 'info',
-  },
-  logFormat: {
-    flag: '--log-format=FORMAT',
-    group: 'Faults and observation',
-    help: 'text or json (default text)',
-    expected: 'text or json',
-    parse: (text) => oneOf(LOG_FORMATS, text),
-    fallback: 'text',
-  },
+  ...OBSERVATION_RULES,
 };
 
 /** Reads the texts of a command line, by the names of `Options`; absent ones take their default. */

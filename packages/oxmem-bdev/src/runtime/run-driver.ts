@@ -13,6 +13,7 @@ import { probeRange } from '../endpoint/range-probe.ts';
 import { describeSilence, silenceFacts } from '../endpoint/silence.ts';
 import { DriverError } from '../errors.ts';
 import { dismissPredecessors } from '../kernel/predecessor.ts';
+import type { Observation } from '../observe/observation.ts';
 import { logSummary } from '../observe/summary.ts';
 import type { ReadyPlace } from './front-end.ts';
 import { checkPlaces, writePidFile } from './place-check.ts';
@@ -33,8 +34,10 @@ export async function runDriver(
 ): Promise<void> {
   await checkPlaces(options);
   if (options.takeover) await dismissPredecessors(options, ports);
-  await ports.claim?.(options);
+  let observation: Observation | undefined = undefined as Observation | undefined;
+  await ports.claim?.(options, () => observation?.text());
   const driver = await composeDriver(options, ports);
+  observation = driver.observation;
   let hasFailed = true;
   try {
     await live(driver, options, ports, stop);
@@ -81,10 +84,13 @@ async function start(
   options: Options,
   ports: DriverPorts,
 ): Promise<readonly ReadyPlace[]> {
+  await driver.observation.start();
   await open(driver, options, ports);
   await probeRange(driver.memory, options);
   if (driver.watch.end !== undefined) throw driver.watch.end;
-  return await driver.frontEnd.start();
+  const places = await driver.frontEnd.start();
+  driver.observation.attached(places);
+  return places;
 }
 
 /** Somebody would lose data if the devices went now: says who, and waits. */
@@ -149,7 +155,7 @@ async function endDriver(
   ports: DriverPorts,
   { isAnnounced, stop }: { isAnnounced: boolean; stop: StopRequest },
 ): Promise<void> {
-  const { memory, frontEnd, capture, watch, service } = driver;
+  const { memory, frontEnd, capture, watch, service, observation } = driver;
   // When the endpoint is gone nothing can be written any more.
   const hasTime = !stop.isInsisted && watch.end === undefined;
   const parts = {
@@ -160,6 +166,7 @@ async function endDriver(
     link: memory,
     closeTimeoutMicros: memory.link.config.closeTimeoutMicros,
     release: async () => {
+      observation.close();
       await capture?.close();
       service.close();
       ports.leftovers.removeAll();

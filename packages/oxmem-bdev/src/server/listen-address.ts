@@ -1,4 +1,4 @@
-import { parseInteger } from '@oxmem/tloe-protocol/text';
+import { formatHostPort, parseHostPort } from '@oxmem/tloe-protocol/text';
 
 /** Where an export listens. */
 export type ListenAddress =
@@ -13,18 +13,14 @@ export type ListenAddress =
  */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   if (text.startsWith('unix:')) return parseUnix(text.slice('unix:'.length));
-  const match = TCP.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = parseInteger(match?.[3] ?? '', { min: 0, max: 65535 });
-  if (host === undefined || port === undefined) return undefined;
-  return { kind: 'tcp', host, port };
+  const place = text.startsWith('tcp:') ? parseHostPort(text.slice('tcp:'.length)) : undefined;
+  return place === undefined ? undefined : { kind: 'tcp', ...place };
 }
 
 /** The address as `parseListenAddress` reads it. */
 export function formatListenAddress(address: ListenAddress): string {
   if (address.kind === 'unix') return `unix:${address.path}`;
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `tcp:${host}:${address.port}`;
+  return `tcp:${formatHostPort(address)}`;
 }
 
 /** Whether only programs of this machine can connect. */
@@ -38,6 +34,5 @@ function parseUnix(path: string): ListenAddress | undefined {
   return { kind: 'unix', path };
 }
 
-const TCP = /^tcp:(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:[\]\s]+)):(\d{1,5})$/;
 /** What fits into a socket address of Linux with its closing NUL. */
 const MAX_UNIX_PATH_BYTES = 107;

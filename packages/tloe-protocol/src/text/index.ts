@@ -7,6 +7,7 @@
  */
 export { parseAddress, formatAddress } from './address.ts';
 export { parseDuration, formatDuration } from './duration.ts';
+export { parseHostPort, parseLocalHostPort, formatHostPort, type HostPort } from './host-port.ts';
 export { parseInteger, type IntegerBounds } from './integer.ts';
 export { parseMac, formatMac, isMulticastMac } from './mac.ts';
 export { parseProbability, formatProbability } from './probability.ts';

@@ -1,0 +1,88 @@
+import { LatencyHistogram } from '@oxmem/tloe-protocol';
+
+import {
+  latencyReport,
+  type DriverReport,
+  type LatencyReport,
+  type TransferReport,
+  type WorkReport,
+} from './driver-report.ts';
+
+/** Requests of one kind, in all and since the last report. */
+export interface PeriodTransfer {
+  readonly count: number;
+  readonly bytes: number;
+  readonly count_per_period: number;
+  readonly bytes_per_period: number;
+  readonly latency_us: LatencyReport;
+  readonly latency_per_period_us: LatencyReport;
+}
+
+type PeriodWork<Work extends WorkReport> = Omit<Work, 'read' | 'write'> & {
+  readonly read: PeriodTransfer;
+  readonly write: PeriodTransfer;
+};
+
+/** What stands in the stats file. */
+export type PeriodReport = PeriodWork<Omit<DriverReport, 'devices'>> & {
+  /** As `--stats-interval` has it. */
+  readonly interval_seconds: number;
+  /** Since the last report, or since the start. */
+  readonly period_seconds: number;
+  readonly devices: readonly PeriodWork<DriverReport['devices'][number]>[];
+};
+
+/**
+ * The report now, with what came since the report before.
+ *
+ * @param before  undefined: nothing was done before
+ */
+export function periodReport(
+  now: DriverReport,
+  before: DriverReport | undefined,
+  intervalSeconds: number,
+): PeriodReport {
+  const { timestamp, devices, ...rest } = now;
+  const seconds = before === undefined ? now.uptime_seconds : timestamp - before.timestamp;
+  return {
+    ...periodWork({ timestamp, ...rest }, before),
+    interval_seconds: intervalSeconds,
+    period_seconds: Math.round(seconds * 1e3) / 1e3,
+    devices: devices.map((device, i) => periodWork(device, before?.devices[i])),
+  };
+}
+
+/** The times of a transfer as a histogram, less those of the report before. */
+export function latencySince(
+  now: TransferReport,
+  before: TransferReport | undefined,
+): LatencyHistogram {
+  const histogram = histogramOf(now);
+  return before === undefined ? histogram : histogram.since(histogramOf(before));
+}
+
+function periodWork<Work extends WorkReport>(
+  now: Work,
+  before: WorkReport | undefined,
+): PeriodWork<Work> {
+  return {
+    ...now,
+    read: periodTransfer(now.read, before?.read),
+    write: periodTransfer(now.write, before?.write),
+  };
+}
+
+function periodTransfer(now: TransferReport, before: TransferReport | undefined): PeriodTransfer {
+  return {
+    count: now.count,
+    bytes: now.bytes,
+    count_per_period: now.count - (before?.count ?? 0),
+    bytes_per_period: now.bytes - (before?.bytes ?? 0),
+    latency_us: now.latency_us,
+    latency_per_period_us: latencyReport(latencySince(now, before)),
+  };
+}
+
+function histogramOf({ latency_buckets_us, latency_sum_us }: TransferReport): LatencyHistogram {
+  return LatencyHistogram.of(latency_buckets_us, latency_sum_us);
+}

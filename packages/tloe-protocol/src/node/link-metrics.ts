@@ -1,0 +1,61 @@
+import type { Metric } from './metric-text.ts';
+
+/** The counters of links in a report, by their names there. */
+export interface LinkReport {
+  readonly counters: Readonly<Record<string, number>>;
+  /** Frames dropped, by reason; reasons that never occurred are left out. */
+  readonly rejected_frames: Readonly<Record<string, number>>;
+}
+
+/** What the counters of `LinkStats` mean, by their names in reports. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  frames_sent: 'Frames that were sent with a number of their own, each counted once',
+  frames_received: 'Frames from the peer that were taken',
+  messages_sent: 'TileLink messages sent',
+  messages_received: 'TileLink messages received',
+  ack_only_sent: 'Frames sent that only acknowledge, those that report a gap included',
+  naks_sent: 'Of these, frames that report a gap',
+  ack_only_received: 'Frames received that only acknowledge',
+  naks_received: 'Of these, frames that report a gap',
+  frames_resent: 'Frames sent again',
+  retransmit_timeouts: 'Times that nothing was heard for so long that frames were sent again',
+  probes: 'Frames sent again alone because nothing was heard for a moment',
+  duplicates: 'Frames that came a second time and were dropped',
+  out_of_order: 'Frames that came ahead of their turn',
+  skipped: 'Numbers given up because the peer never sends again',
+  receiver_full: 'Frames not taken for want of room; the peer sends them again',
+  bogus_acks: 'Acknowledgements of frames that were never sent',
+  credits_restored: 'Times that credits were restored because the peer did not return them',
+  credit_frames_sent: 'Frames sent that only return credits',
+};
+
+/** The metrics of links, the same for drivers and endpoints. */
+export const LINK_METRICS: readonly Metric<{ readonly link: LinkReport }>[] = [
+  ...Object.entries(MEANINGS).map(([counter, help]): Metric<{ readonly link: LinkReport }> => ({
+    name: `oxmem_link_${counter}_total`,
+    kind: 'counter',
+    help,
+    read: ({ link }) => [{ value: link.counters[counter] ?? 0 }],
+  })),
+  {
+    name: 'oxmem_link_rejected_frames_total',
+    kind: 'counter',
+    help: 'Frames that were dropped, by reason; reasons that never occurred are left out',
+    labels: ['reason'],
+    read: ({ link }) =>
+      Object.entries(link.rejected_frames).map(([reason, value]) => ({
+        labels: { reason },
+        value,
+      })),
+  },
+];
+
+/** Fields that are numbers, under the names that they have in reports: `framesSent`: `frames_sent`. */
+export function reportCounters(counters: object): Record<string, number> {
+  const numbers = Object.entries(counters).filter(([, value]) => typeof value === 'number');
+  return Object.fromEntries(numbers.map(([name, value]) => [snakeCase(name), value as number]));
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
