@@ -13,7 +13,10 @@ import {
 import { describeProgram } from '../../packages/oxmem-bdev/dist/cli/program.js';
 import { describeValue } from '../../packages/oxmem-bdev/dist/cli/program-description.js';
 import { COMMANDS } from '../../packages/oxmem-tloe/dist/cli/commands.js';
-import { parseCommandLine } from '../../packages/sim-endpoint/dist/cli/command-line.js';
+import {
+  FAULTS_HELP,
+  parseCommandLine,
+} from '../../packages/sim-endpoint/dist/cli/command-line.js';
 import { OPTIONS } from '../../packages/sim-endpoint/dist/cli/options.js';
 import { repositoryRoot } from '../repository.mjs';
 import { manPage } from './man-page.mjs';
@@ -139,12 +142,13 @@ export function writeShellDocuments(folder) {
 
 /** @returns {ProgramDescription} */
 function describeEndpoint() {
-  const options = OPTIONS.map(({ name, value, help, fallback, isRequired, problem }) => {
+  const options = OPTIONS.map((syntax) => {
+    const { name, group, value, help, fallback, isRequired, problem } = syntax;
     const expected = (problem('') ?? 'a value').replace(/^expected /, '').replace(/: .*$/, '');
     const notes = isRequired === true ? ' (required)' : '';
     return {
       long: `--${name}`,
-      group: '',
+      group,
       help: fallback === undefined ? `${help}${notes}` : `${help} (default ${fallback})`,
       placeholder: value,
       value: describeValue(expected, (word) => problem(word) === undefined),
@@ -201,17 +205,18 @@ function describeDecoder() {
   return { name, commands: [{ ...own, operand: undefined }, ...commands] };
 }
 
-/** What `--help` says behind the options, a section for each of its paragraphs with a heading. */
+/** What `--help-faults` and the end of `--help` say. */
 function endpointSections() {
   const help = parseCommandLine(['--help']);
   const text = help.kind === 'print' ? help.text : '';
-  const [, tail = ''] = /\n(Faults, .*)$/s.exec(text) ?? [];
-  const faults = tail.slice(0, tail.indexOf('\nWhen it serves'));
-  const codes = /Exit codes: (.*)/.exec(tail)?.[1] ?? '';
-  const examples = tail.slice(tail.indexOf('Examples:') + 'Examples:\n'.length);
-  const [heading = '', ...list] = faults.split('\n');
+  const codes = /Exit codes: (.*)/.exec(text)?.[1] ?? '';
+  const examples = text.slice(text.indexOf('Examples:') + 'Examples:\n'.length);
+  const [heading = '', ...list] = FAULTS_HELP.split('\n');
   return [
-    { title: 'FAULTS', text: `${heading}\n\n${list.filter((line) => line.trim()).join('\n')}` },
+    {
+      title: 'FAULTS',
+      text: `What oxmem-sim-endpoint --help-faults prints.\n\n${heading}\n\n${list.filter((line) => line.trim()).join('\n')}`,
+    },
     { title: 'EXIT STATUS', text: codes },
     { title: 'EXAMPLES', text: examples.trimEnd() },
   ];

@@ -1,4 +1,9 @@
-import { LINK_METRICS, type Metric, type MetricSample } from '@oxmem/tloe-protocol/observe';
+import {
+  LINK_METRICS,
+  SOCKET_METRICS,
+  type Metric,
+  type MetricSample,
+} from '@oxmem/tloe-protocol/observe';
 
 import type { EndpointState } from '../endpoint/endpoint-state.ts';
 import type { DriverReport, ReportedDevice } from './driver-report.ts';
@@ -160,20 +165,7 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
   }).map(([name, help]) =>
     counter(`oxmem_${name}_total`, help, (it) => it.accesses.counters[name] ?? 0),
   ),
-  ...Object.entries({
-    frames_sent: 'Frames that the raw socket has taken, of any kind, resent ones included',
-    bytes_sent: 'Their bytes, Ethernet headers included',
-    frames_received: 'Frames that came from the raw socket',
-    bytes_received: 'Their bytes, Ethernet headers included',
-    send_calls: 'System calls to send',
-    receive_calls: 'System calls to receive',
-    send_blocked: 'Times that the socket took less than was offered',
-    send_errors: 'Frames that the system refused to send',
-    receive_truncated: 'Frames longer than the MTU allows, cut and dropped',
-    kernel_drops: 'Frames that the kernel dropped because the socket was full',
-  }).map(([name, help]) =>
-    counter(`oxmem_socket_${name}_total`, help, (it) => it.socket.counters[name] ?? 0),
-  ),
+  ...SOCKET_METRICS,
 ];
 
 const TRANSFERS = ['read', 'write', 'write_zeroes'] as const;

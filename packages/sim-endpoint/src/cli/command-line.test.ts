@@ -18,6 +18,9 @@ const DEFAULTS: CliOptions = {
   faults: [],
   seed: undefined,
   busyPollMicros: 0,
+  statsFile: undefined,
+  statsIntervalMicros: 2_000_000,
+  metrics: undefined,
   pcap: undefined,
   pidFile: undefined,
   logLevel: 'info',
@@ -51,6 +54,10 @@ describe('the command line', () => {
     ['--seed=0', { seed: 0 }],
     ['--busy-poll=50us', { busyPollMicros: 50 }],
     ['--pcap=a.pcap', { pcap: 'a.pcap' }],
+    ['--stats-file=a.json', { statsFile: 'a.json' }],
+    ['--stats-interval=0.5', { statsIntervalMicros: 500_000 }],
+    ['--metrics=9464', { metrics: { host: '127.0.0.1', port: 9464 } }],
+    ['--metrics=[::1]:0', { metrics: { host: '::1', port: 0 } }],
     ['--pid-file=a.pid', { pidFile: 'a.pid' }],
     ['--log-level=debug', { logLevel: 'debug' }],
     ['--log-format=json', { logFormat: 'json' }],
@@ -112,8 +119,8 @@ describe('the command line', () => {
     [[...NEEDED, '--colour=red'], 'unknown option "--colour=red"'],
     [[...NEEDED, '--nonsense=auto'], 'unknown option "--nonsense=auto"'],
     [[...NEEDED, '--profile=nobody'], '"nobody" is not valid: expected auto, '],
-    [[...NEEDED, '--stats-file=x'], 'unknown option "--stats-file=x"'],
-    [[...NEEDED, '--metrics=:1'], 'unknown option "--metrics=:1"'],
+    [[...NEEDED, '--stats-interval=0'], 'seconds from 0.1 to 3600'],
+    [[...NEEDED, '--metrics=a b'], 'HOST:PORT, or a port of 127.0.0.1'],
     [[...NEEDED, '-x'], 'unknown option "-x"'],
     [[...NEEDED, '--seed'], 'option --seed has no value: expected a whole number'],
     [[...NEEDED, 'eth0'], 'there is an argument too many'],
@@ -138,8 +145,9 @@ describe('the command line', () => {
   it('prints a help that names every option and the faults', () => {
     const help = printed('--help');
     expect(printed('-h')).toBe(help);
-    for (const { name } of OPTIONS) expect(help).toContain(`--${name} <`);
-    expect(help).toContain('stall=P[/D]');
-    for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    for (const { name } of OPTIONS) expect(help).toContain(`  --${name}=`);
+    expect(printed('--help-faults')).toContain('stall=P[/D]');
+    expect(help.split('\n').length).toBeLessThanOrEqual(50);
+    for (const line of help.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 });

@@ -17,6 +17,7 @@ export type CommandLine =
 
 /** @param argv  without the names of node and the program */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
+  if (argv.includes('--help-faults')) return { kind: 'print', text: FAULTS_HELP };
   const line = parse(argv);
   if (line.kind !== 'usage') return line;
   // It quotes what was typed; a terminal must be able to show that without harm.
@@ -44,27 +45,46 @@ function parse(argv: readonly string[]): CommandLine {
 
 function createProgram(): Command {
   const program = new Command(COMMAND_NAME)
-    .description(
-      'A software OmniXtend memory endpoint: serves memory to any number of initiators over raw ' +
-        'Ethernet.',
-    )
-    .usage('--netdev=DEV --size=SIZE [options]')
-    .version(versionOfPackage(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print this help')
+    .version(versionOfPackage(), '-V, --version')
+    .helpOption('-h, --help')
+    .configureHelp({ formatHelp: helpText })
     .allowExcessArguments(false)
     .showSuggestionAfterError(false)
     .exitOverride();
   for (const syntax of OPTIONS) program.addOption(optionFor(syntax));
-  return program.addHelpText('after', HELP_TAIL);
+  return program;
 }
 
-function optionFor(syntax: OptionSyntax): Option {
-  const required = syntax.isRequired === true ? ' (required)' : '';
-  const option = new Option(`--${syntax.name} <${syntax.value}>`, syntax.help + required);
+function optionFor({ name, value }: OptionSyntax): Option {
+  const option = new Option(`--${name} <${value}>`);
   option.argParser<string[]>((text, before) => [...(before ?? []), text]);
-  if (syntax.fallback !== undefined) option.default(undefined, syntax.fallback);
   return option;
 }
+
+/** One screen: every line has at most 80 columns. */
+function helpText(): string {
+  const lines = [
+    `Usage: ${COMMAND_NAME} --netdev=DEV --size=SIZE [options]`,
+    'A software OmniXtend memory endpoint: serves memory to any number of initiators.',
+  ];
+  let group = '';
+  for (const syntax of OPTIONS) {
+    if (syntax.group !== group) lines.push(`${syntax.group}:`);
+    group = syntax.group;
+    lines.push(optionLine(syntax));
+  }
+  return `${lines.join('\n')}\n${HELP_TAIL}`;
+}
+
+function optionLine({ name, value, help, fallback, isRequired }: OptionSyntax): string {
+  const required = isRequired === true ? ' (required)' : '';
+  const standard = fallback === undefined ? '' : ` (default ${fallback})`;
+  const line = `  ${`--${name}=${value}`.padEnd(HELP_COLUMN)}${help}${required}`;
+  return line.length + standard.length > SCREEN_COLUMNS ? line : line + standard;
+}
+
+const HELP_COLUMN = 26;
+const SCREEN_COLUMNS = 80;
 
 function textsOf(program: Command): Map<string, readonly string[]> {
   const given = new Map<string, readonly string[]>();
@@ -135,8 +155,17 @@ function habitLines(): string {
   return entries.map(([name, { means }]) => `      ${name.padEnd(18)}${means}`).join('\n');
 }
 
-const HELP_TAIL = `
-Faults, per direction (rx: what the endpoint receives, tx: what it sends; without either, both):
+const HELP_TAIL = `  --help-faults             what --fault takes
+  -h, --help, -V, --version print this, or the version, and end
+When it serves, it prints: ready: endpoint MAC on NETDEV, SIZE bytes at 0xBASE
+Exit codes: 0 done, 1 failed, 2 usage, 3 not permitted, 5 no such interface
+Examples:
+  ${COMMAND_NAME} --netdev=eth1 --size=8G
+  ${COMMAND_NAME} --netdev=veth1 --size=1G --fault=loss=1% --seed=7
+`;
+
+/** What `--help-faults` prints. */
+export const FAULTS_HELP: string = `Faults, per direction (rx: what the endpoint receives, tx: what it sends; without either, both):
   [rx:|tx:]FAULT=VALUE[,FAULT=VALUE...]
     loss=P          frames are lost with probability P (1% or 0.01)
     dup=P           frames arrive twice
@@ -148,13 +177,4 @@ Faults, per direction (rx: what the endpoint receives, tx: what it sends; withou
     spoil=P         answers with data are marked corrupt; has no direction
     habit=NAME      play a plain endpoint (or the one of --profile) with a habit of real ones:
 ${habitLines()}
-
-When it serves, it prints one line:
-  ready: endpoint MAC on NETDEV, SIZE bytes at 0xBASE
-
-Exit codes: 0 done, 1 failed while running, 2 usage, 3 not permitted, 5 no such interface or down.
-
-Examples:
-  ${COMMAND_NAME} --netdev=eth1 --size=8G
-  ${COMMAND_NAME} --netdev=veth1 --size=1G --fault=loss=1% --fault=tx:delay=2ms±1ms --seed=7
 `;

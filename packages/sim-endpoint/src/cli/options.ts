@@ -7,7 +7,7 @@ import {
   type DataOrder,
   type RemoteAddress,
 } from '@oxmem/tloe-protocol';
-import { parseDuration } from '@oxmem/tloe-protocol/text';
+import { parseDuration, parseLocalHostPort, type HostPort } from '@oxmem/tloe-protocol/text';
 import { MAX_ACCESS_BYTES } from '../compose-endpoint.ts';
 import {
   ENDPOINT_PROFILE_NAMES,
@@ -34,6 +34,10 @@ export interface CliOptions {
   /** As typed; each has been understood. */
   readonly faults: readonly string[];
   readonly seed: number | undefined;
+  readonly statsFile: string | undefined;
+  readonly statsIntervalMicros: number;
+  /** Where Prometheus finds metrics. */
+  readonly metrics: HostPort | undefined;
   readonly pcap: string | undefined;
   readonly pidFile: string | undefined;
   readonly logLevel: LogLevel;
@@ -43,9 +47,13 @@ export interface CliOptions {
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export type OptionGroup = 'Memory' | 'Initiators' | 'Faults' | 'Observation';
+
 /** One option: how it looks, and how its value is read. */
 export interface OptionSyntax {
   readonly name: string;
+  /** The heading under which `--help` has it. */
+  readonly group: OptionGroup;
   /** Stands for the value in the help. */
   readonly value: string;
   readonly help: string;
@@ -63,6 +71,7 @@ const PATH_EXPECTED = 'the path of a file';
 export const OPTIONS: readonly OptionSyntax[] = [
   {
     name: 'netdev',
+    group: 'Memory',
     value: 'DEV',
     help: 'network interface to serve on',
     isRequired: true,
@@ -70,13 +79,15 @@ export const OPTIONS: readonly OptionSyntax[] = [
   },
   {
     name: 'size',
+    group: 'Memory',
     value: 'SIZE',
-    help: 'bytes of memory to serve; K, M, G and T are powers of 1024',
+    help: 'bytes of memory, with K, M, G or T',
     isRequired: true,
     problem: (text) => expected((parseSize(text) ?? 0) > 0, 'a size from 1 byte on, such as 8G'),
   },
   {
     name: 'base',
+    group: 'Memory',
     value: 'ADDR',
     help: 'first address served, hexadecimal',
     fallback: '0x0',
@@ -85,24 +96,27 @@ export const OPTIONS: readonly OptionSyntax[] = [
   },
   {
     name: 'backing',
+    group: 'Memory',
     value: 'FILE',
-    help: 'keep the memory in this file instead of RAM; created if it is not there',
+    help: 'keep the memory in this file instead of RAM',
     problem: (text) => expected(text !== '', PATH_EXPECTED),
   },
   {
-    ...oneOf('data-order', ['raw', 'spec'], 'byte order of data words on the wire'),
-    help: "byte order of data words on the wire; default: raw, or the profile's own",
+    ...oneOf('Memory', 'data-order', ['raw', 'spec'], 'byte order of data words on the wire'),
+    help: "byte order; default: raw, or the profile's own",
     fallback: undefined,
   },
   {
     name: 'profile',
+    group: 'Initiators',
     value: 'NAME',
-    help: `whom to play, or for whom to take initiators: ${ENDPOINT_PROFILE_NAMES.join(', ')}`,
+    help: `${ENDPOINT_PROFILE_NAMES.join(', ')}`,
     fallback: 'auto',
     problem: (text) => expected(isEndpointProfile(text), listOf(ENDPOINT_PROFILE_NAMES)),
   },
   {
     name: 'max-connections',
+    group: 'Initiators',
     value: 'N',
     help: 'initiators served at once',
     fallback: '8',
@@ -111,25 +125,28 @@ export const OPTIONS: readonly OptionSyntax[] = [
   },
   {
     name: 'max-request',
+    group: 'Initiators',
     value: 'BYTES',
-    help: 'largest access served; larger ones are denied',
+    help: 'largest access that is not denied',
     fallback: String(MAX_ACCESS_BYTES),
     problem: (text) => expected(isAccessSize(parseSize(text)), 'a power of two from 8 to 4096'),
   },
   {
     name: 'busy-poll',
+    group: 'Initiators',
     value: 'DURATION',
-    help: 'spin so long for the next frame before sleeping, at most 1s',
+    help: 'spin so long for the next frame',
     fallback: '0',
     problem: (text) =>
       expected((parseDuration(text) ?? Infinity) <= SECOND, 'a duration up to 1s, such as 50us'),
   },
-  oneOf('range', ['deny', 'wrap'], 'what becomes of accesses outside the memory'),
-  oneOf('alignment', ['deny', 'allow'], 'what becomes of accesses that are not aligned'),
+  oneOf('Initiators', 'range', ['deny', 'wrap'], 'accesses outside the memory'),
+  oneOf('Initiators', 'alignment', ['deny', 'allow'], 'accesses that are not aligned'),
   {
     name: 'fault',
+    group: 'Faults',
     value: 'SPEC',
-    help: 'make something go wrong (see below); repeatable',
+    help: 'make something go wrong; see --help-faults',
     isRepeatable: true,
     problem: (text) => {
       const result = parseFaultSpec(text);
@@ -138,25 +155,55 @@ export const OPTIONS: readonly OptionSyntax[] = [
   },
   {
     name: 'seed',
+    group: 'Faults',
     value: 'N',
-    help: 'where the chances of --fault begin; default: a new one each time, which is logged',
+    help: 'where the chances of --fault begin; or logged',
     problem: (text) =>
       expected(parseInteger(text, SEEDS) !== undefined, 'a whole number from 0 to 2^53 - 1'),
   },
   {
+    name: 'stats-file',
+    group: 'Observation',
+    value: 'PATH',
+    help: 'counters as JSON, replaced again and again',
+    problem: (text) => expected(text !== '', PATH_EXPECTED),
+  },
+  {
+    name: 'stats-interval',
+    group: 'Observation',
+    value: 'SECONDS',
+    help: 'how often',
+    fallback: '2',
+    problem: (text) =>
+      expected(parseSeconds(text) !== undefined, 'seconds from 0.1 to 3600, for example 2 or 0.5'),
+  },
+  {
+    name: 'metrics',
+    group: 'Observation',
+    value: 'HOST:PORT',
+    help: 'serve /metrics for Prometheus, and /healthz',
+    problem: (text) =>
+      expected(
+        parseLocalHostPort(text) !== undefined,
+        'HOST:PORT, or a port of 127.0.0.1, for example 127.0.0.1:9464 or 9464',
+      ),
+  },
+  {
     name: 'pcap',
+    group: 'Observation',
     value: 'FILE',
-    help: 'write every frame sent and received to this capture file',
+    help: 'capture every frame in a file for Wireshark',
     problem: (text) => expected(text !== '', PATH_EXPECTED),
   },
   {
     name: 'pid-file',
+    group: 'Observation',
     value: 'PATH',
     help: 'write the process id here once it serves',
     problem: (text) => expected(text !== '', PATH_EXPECTED),
   },
-  oneOf('log-level', LOG_LEVELS, 'least level of log lines', 'info'),
-  oneOf('log-format', ['text', 'json'], 'form of log lines, on standard error'),
+  { ...oneOf('Observation', 'log-level', LOG_LEVELS, ''), fallback: 'info' },
+  oneOf('Observation', 'log-format', ['text', 'json'], 'form of log lines'),
 ];
 
 /** The texts of all options, by name; an option that was not given has its fallback, or none. */
@@ -182,6 +229,9 @@ export function optionsOf(texts: OptionTexts): CliOptions {
     alignment: given('alignment') as 'deny' | 'allow',
     faults: texts.get('fault') ?? [],
     seed: text('seed') === undefined ? undefined : Number(text('seed')),
+    statsFile: text('stats-file'),
+    statsIntervalMicros: parseSeconds(given('stats-interval')) ?? 0,
+    metrics: parseLocalHostPort(given('metrics')),
     pcap: text('pcap'),
     pidFile: text('pid-file'),
     logLevel: given('log-level') as LogLevel,
@@ -190,16 +240,17 @@ export function optionsOf(texts: OptionTexts): CliOptions {
 }
 
 function oneOf(
+  group: OptionGroup,
   name: string,
-  values: readonly string[],
+  values: readonly [string, ...string[]],
   help: string,
-  fallback: string | undefined = values[0],
 ): OptionSyntax {
   return {
     name,
+    group,
     value: values.length > 2 ? 'LEVEL' : values.join('|'),
-    help: values.length > 2 ? `${help}: ${values.join(', ')}` : help,
-    ...(fallback !== undefined && { fallback }),
+    help: values.length > 2 ? values.join(', ') : help,
+    fallback: values[0],
     problem: (text) => expected(values.includes(text), listOf(values)),
   };
 }
@@ -219,3 +270,10 @@ function isAccessSize(bytes: number | undefined): boolean {
 
 const CONNECTIONS = { min: 1, max: 1024 };
 const SEEDS = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
+/** Seconds without a unit, or a duration with one; undefined out of bounds. */
+function parseSeconds(text: string): number | undefined {
+  const isPlain = /^\d{1,9}(\.\d{1,6})?$/.test(text);
+  const micros = isPlain ? Math.round(Number(text) * SECOND) : (parseDuration(text) ?? 0);
+  return micros >= SECOND / 10 && micros <= 3_600 * SECOND ? micros : undefined;
+}

@@ -123,6 +123,30 @@ describe('the command', () => {
     expect(logged.at(-1)).toMatchObject({ counters: { connections: { opened: 1 } } });
   });
 
+  it('tells how it fares, in a file and to Prometheus, if it is to', async () => {
+    const path = join(folder, 'stats.json');
+    const { start, ready, stop, out, network } = run(`--stats-file=${path}`, '--metrics=0');
+    const exit = start();
+    await ready;
+    await drive(network, 7);
+    const [address = ''] = /http:.*metrics/.exec(out.stderr) ?? [];
+    const text = await (await fetch(address)).text();
+    expect(text).toContain('oxmem_endpoint_bytes_total{op="read"} 4096\n');
+    expect(text).toContain('oxmem_endpoint_connections_opened_total 1\n');
+    expect(text).toMatch(/^oxmem_link_frames_sent_total [1-9]/m);
+    expect((await fetch(address.replace('metrics', 'healthz'))).status).toBe(200);
+    stop();
+    expect(await exit).toBe(0);
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+      interval_seconds: 2,
+      read: { count: 4, bytes: 4096, count_per_period: 4, bytes_per_period: 4096 },
+      write: { count: 4, bytes: 4096 },
+      connections: { opened: 1, closed: 1 },
+      link: { rejected_frames: {} },
+    });
+    await expect(fetch(address)).rejects.toThrow();
+  });
+
   it('says nothing on standard error with --log-level=silent', async () => {
     const { start, ready, stop, out, network } = run('--log-level=silent');
     const exit = start();
@@ -241,7 +265,7 @@ describe('the command that cannot serve', () => {
 
   it('ends with 1 if the capture or the pid file cannot be written', async () => {
     const nowhere = join(folder, 'missing', 'file');
-    for (const option of ['--pcap', '--pid-file']) {
+    for (const option of ['--pcap', '--pid-file', '--stats-file']) {
       const { start, out } = run(`${option}=${nowhere}`);
       expect(await start()).toBe(1);
       expect(out.stderr).toContain(nowhere);

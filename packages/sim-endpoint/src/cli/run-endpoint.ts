@@ -12,6 +12,11 @@ import {
 } from '../start-endpoint.ts';
 import { COMMAND_NAME } from './command-line.ts';
 import { logEvent, logSummary } from './event-log.ts';
+import {
+  observeEndpoint,
+  type EndpointObservation,
+  type EndpointObserved,
+} from './endpoint-observation.ts';
 import { ExitCode } from './exit-codes.ts';
 import { createLogger, type LogOutput, type Logger } from './logger.ts';
 import type { CliOptions } from './options.ts';
@@ -73,15 +78,31 @@ async function serve(options: CliOptions, run: Run): Promise<void> {
 async function untilEnd(endpoint: RunningEndpoint, options: CliOptions, run: Run): Promise<void> {
   const { environment, log, end } = run;
   let pidFile: string | undefined;
+  let observation: EndpointObservation | undefined;
   try {
+    observation = await observe({ endpoint, options, pid: environment.pid, log });
     environment.stdout.write(`${readyLine(endpoint, options)}\n`);
     pidFile = writePidFile(options.pidFile, environment.pid);
     run.isServing = true;
     await end.reached;
   } finally {
     await endpoint.close();
+    observation?.close();
     if (pidFile !== undefined) removePidFile(pidFile, log);
     logSummary(log, endpoint.stats());
+  }
+}
+
+/** @throws StartError */
+async function observe(observed: EndpointObserved): Promise<EndpointObservation> {
+  try {
+    return await observeEndpoint(observed);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new StartError(
+      `--stats-file or --metrics cannot be had: ${message}; name another place.`,
+      error,
+    );
   }
 }
 

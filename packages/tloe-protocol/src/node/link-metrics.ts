@@ -50,6 +50,27 @@ export const LINK_METRICS: readonly Metric<{ readonly link: LinkReport }>[] = [
   },
 ];
 
+/** The metrics of raw sockets, the same for drivers and endpoints. */
+export const SOCKET_METRICS: readonly Metric<{
+  readonly socket: { readonly counters: Readonly<Record<string, number>> };
+}>[] = Object.entries({
+  frames_sent: 'Frames that the raw socket has taken, of any kind, resent ones included',
+  bytes_sent: 'Their bytes, Ethernet headers included',
+  frames_received: 'Frames that came from the raw socket',
+  bytes_received: 'Their bytes, Ethernet headers included',
+  send_calls: 'System calls to send',
+  receive_calls: 'System calls to receive',
+  send_blocked: 'Times that the socket took less than was offered',
+  send_errors: 'Frames that the system refused to send',
+  receive_truncated: 'Frames longer than the MTU allows, cut and dropped',
+  kernel_drops: 'Frames that the kernel dropped because the socket was full',
+}).map(([counter, help]) => ({
+  name: `oxmem_socket_${counter}_total`,
+  kind: 'counter',
+  help,
+  read: ({ socket }) => [{ value: socket.counters[counter] ?? 0 }],
+}));
+
 /** Fields that are numbers, under the names that they have in reports: `framesSent`: `frames_sent`. */
 export function reportCounters(counters: object): Record<string, number> {
   const numbers = Object.entries(counters).filter(([, value]) => typeof value === 'number');

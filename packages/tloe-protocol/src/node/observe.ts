@@ -5,4 +5,4 @@
 export { metricText, type Metric, type MetricLabels, type MetricSample } from './metric-text.ts';
 export { MetricsServer, type MetricsServerOptions } from './metrics-server.ts';
 export { StatsFile, type StatsFileOptions } from './stats-file.ts';
-export { LINK_METRICS, reportCounters, type LinkReport } from './link-metrics.ts';
+export { LINK_METRICS, SOCKET_METRICS, reportCounters, type LinkReport } from './link-metrics.ts';

@@ -1,0 +1,54 @@
+import { LINK_METRICS, SOCKET_METRICS, type Metric } from '@oxmem/tloe-protocol/observe';
+import type { EndpointReport } from './endpoint-report.ts';
+
+/** Every metric of `oxmem-sim-endpoint`. The names stay. */
+export const ENDPOINT_METRICS: readonly Metric<EndpointReport>[] = [
+  gauge('oxmem_uptime_seconds', 'Time since this program began', (it) => it.uptime_seconds),
+  gauge('oxmem_endpoint_size_bytes', 'Size of the memory', (it) => it.size_bytes),
+  {
+    name: 'oxmem_endpoint_accesses_total',
+    kind: 'counter',
+    help: 'TileLink accesses served; op is read, write or atomic',
+    labels: ['op'],
+    read: ({ read, write, atomic }) => [
+      { labels: { op: 'read' }, value: read.count },
+      { labels: { op: 'write' }, value: write.count },
+      { labels: { op: 'atomic' }, value: atomic.count },
+    ],
+  },
+  {
+    name: 'oxmem_endpoint_bytes_total',
+    kind: 'counter',
+    help: 'Bytes of the accesses served; op is read or write',
+    labels: ['op'],
+    read: ({ read, write }) => [
+      { labels: { op: 'read' }, value: read.bytes },
+      { labels: { op: 'write' }, value: write.bytes },
+    ],
+  },
+  counter('oxmem_endpoint_denied_total', 'Accesses refused', (it) => it.denied),
+  gauge('oxmem_endpoint_connections', 'Connections now', (it) => it.connections.open),
+  ...Object.entries({
+    opened: 'Connections opened',
+    restarted: 'Connections opened anew by an initiator that had not closed the one before',
+    closed: 'Connections closed by their initiator',
+    lost: 'Times that an initiator fell silent',
+    reclaimed: 'Connections given up because another initiator needed their place',
+    frames_refused: 'Opening frames dropped because there were too many connections',
+    frames_unconnected: 'Frames dropped because their sender has no connection',
+  }).map(([name, help]) =>
+    counter(`oxmem_endpoint_connections_${name}_total`, help, (it) => it.connections[name] ?? 0),
+  ),
+  ...LINK_METRICS,
+  ...SOCKET_METRICS,
+];
+
+type Read = (report: EndpointReport) => number;
+
+function gauge(name: string, help: string, read: Read): Metric<EndpointReport> {
+  return { name, kind: 'gauge', help, read: (report) => [{ value: read(report) }] };
+}
+
+function counter(name: string, help: string, read: Read): Metric<EndpointReport> {
+  return { name, kind: 'counter', help, read: (report) => [{ value: read(report) }] };
+}

@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { LatencyHistogram } from '../latency-histogram.ts';
+import { LinkStats } from '../link/link-stats.ts';
+import { VirtualClock } from '../testing/virtual-clock.ts';
+import { SECOND } from '../units.ts';
+import { LINK_METRICS, StatsFile, metricText, reportCounters, type Metric } from './observe.ts';
+
+it('has a metric for every counter of a link', () => {
+  const counters = reportCounters(new LinkStats());
+  expect(counters).toHaveProperty('frames_resent', 0);
+  const names = LINK_METRICS.map(({ name }) => name);
+  for (const name of Object.keys(counters)) expect(names).toContain(`oxmem_link_${name}_total`);
+  expect(names).toHaveLength(Object.keys(counters).length + 1);
+});
+
+describe('the text for Prometheus', () => {
+  it('has help, type, labels and values of each metric', () => {
+    const metrics: Metric<number>[] = [
+      { name: 'a_total', kind: 'counter', help: 'One', read: (value) => [{ value }] },
+      {
+        name: 'b',
+        kind: 'gauge',
+        help: 'Two',
+        labels: ['x'],
+        read: (value) => [{ labels: { x: 'a "b"\\\n' }, value: value / 2 }],
+      },
+    ];
+    expect(metricText(metrics, 3)).toBe(
+      '# HELP a_total One\n# TYPE a_total counter\na_total 3\n' +
+        '# HELP b Two\n# TYPE b gauge\nb{x="a \\"b\\"\\\\\\n"} 1.5\n',
+    );
+  });
+
+  it('has cumulative buckets of a histogram, in seconds', () => {
+    const histogram = new LatencyHistogram();
+    for (const micros of [10, 20, 100, 100_000_000]) histogram.record(micros);
+    const metric: Metric<undefined> = {
+      name: 'h_seconds',
+      kind: 'histogram',
+      help: 'Times',
+      read: () => [{ labels: { op: 'read' }, value: histogram }],
+    };
+    const text = metricText([metric], undefined);
+    expect(text).toContain('h_seconds_bucket{op="read",le="0.000016"} 1\n');
+    expect(text).toContain('h_seconds_bucket{op="read",le="0.000024"} 2\n');
+    expect(text).toContain('h_seconds_bucket{op="read",le="0.000128"} 3\n');
+    expect(text).toContain('h_seconds_bucket{op="read",le="+Inf"} 4\n');
+    expect(text).toContain('h_seconds_sum{op="read"} 100.00013\n');
+    expect(text).toContain('h_seconds_count{op="read"} 4\n');
+    const counts = [...text.matchAll(/_bucket.* (\d+)$/gm)].map(([, count]) => Number(count));
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+  });
+});
+
+describe('a stats file', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'oxmem-stats-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is there at once, fresh after each interval, and has the last word when it is closed', () => {
+    const path = join(folder, 'x.json');
+    const clock = new VirtualClock();
+    const failures: string[] = [];
+    let count = 0;
+    const read = (): object => ({ count: count++ });
+    const onFailure = ({ message }: Error): void => void failures.push(message);
+    const file = new StatsFile({ path, intervalMicros: 2 * SECOND, clock, read, onFailure });
+    const text = (): string => readFileSync(path, 'utf8');
+    expect(text()).toBe('{"count":0}\n');
+    clock.advanceBy(1.9 * SECOND);
+    expect(text()).toBe('{"count":0}\n');
+    clock.advanceBy(0.2 * SECOND);
+    expect(text()).toBe('{"count":1}\n');
+    rmSync(folder, { recursive: true });
+    clock.advanceBy(6 * SECOND);
+    expect(failures).toEqual([expect.stringMatching(/^ENOENT/)]);
+    folder = mkdtempSync(folder);
+    file.close();
+    clock.advanceBy(60 * SECOND);
+    expect(failures).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
