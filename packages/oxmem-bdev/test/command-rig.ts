@@ -10,6 +10,7 @@ import { readCommandLine } from '../src/cli/program.ts';
 import { detach } from '../src/commands/detach/detach.ts';
 import { status } from '../src/commands/status/status.ts';
 import { removeRecord, writeRecord, type DeviceRecord } from '../src/kernel/device-record.ts';
+import type { DriverTold } from '../src/observe/running-drivers.ts';
 import { systemError } from './system-error.ts';
 
 /** A process that a mock machine shows in /proc. */
@@ -38,6 +39,8 @@ export class CommandRig {
   readonly texts = new Map<string, string>();
   readonly printed: string[] = [];
   readonly complaints: string[] = [];
+  /** What the drivers of the machine tell of themselves. */
+  told: readonly DriverTold[] = [];
   readonly terminated: number[] = [];
   readonly killed: number[] = [];
   /** Called before each pause with the milliseconds that have passed. */
@@ -132,7 +135,9 @@ export class CommandRig {
       print: (text: string) => this.printed.push(...text.split('\n')),
       complain: (sentence: string) => this.complaints.push(sentence),
     };
-    if (command.kind === 'status') return status(command.options, ports);
+    if (command.kind === 'status') {
+      return await status(command.options, { ...ports, drivers: () => Promise.resolve(this.told) });
+    }
     if (command.kind !== 'detach') throw new Error(JSON.stringify(command));
     const machine = { ...this.kernel.machine, files: this.files };
     const signal = (pid: number, name: string): void =>

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { DeviceStatus, StatusReport } from '../src/commands/status/device-status.ts';
 import { statusLines } from '../src/commands/status/status-table.ts';
+import { toldDriver } from './told-driver.ts';
 import { CommandRig } from './command-rig.ts';
 
 const MAC = '04:00:00:00:00:01';
@@ -35,6 +36,7 @@ describe('oxmem-bdev status', () => {
     device.open({ pid: 5, command: 'dd' });
     expect(await report()).toEqual({
       moduleLoaded: true,
+      exports: [],
       devices: [
         {
           device: '/dev/nbd1',
@@ -112,7 +114,34 @@ describe('oxmem-bdev status', () => {
     expect(await rig.run('status')).toBe(0);
     expect(rig.printed.join()).toContain('sudo modprobe nbd max_part=8');
     rig.printed.length = 0;
-    expect(await report()).toEqual({ moduleLoaded: false, devices: [], free: 0 });
+    expect(await report()).toEqual({ moduleLoaded: false, devices: [], free: 0, exports: [] });
+  });
+
+  it('shows exports before devices, with their driver and how its endpoint fares', async () => {
+    rig.told = [toldDriver({ pid: 77, place: 'unix:/run/x.sock', endpoint_state: 'lost' })];
+    expect(await rig.run('status')).toBe(0);
+    expect(rig.printed).toEqual([
+      'EXPORT            SIZE   SERVED BY        ENDPOINT           BASE  NETDEV  STATE',
+      'unix:/run/x.sock  64MiB  oxmem-bdev (77)  04:00:00:00:00:01  0x0   eth0    lost',
+      '',
+      'No NBD device is attached; 4 devices are free.',
+    ]);
+    rig.printed.length = 0;
+    expect((await report()).exports).toEqual([
+      {
+        place: 'unix:/run/x.sock',
+        names: ['oxmem'],
+        sizeBytes: 2 ** 26,
+        pid: 77,
+        endpoint: MAC,
+        base: '0x0',
+        netdev: 'eth0',
+        state: 'lost',
+      },
+    ]);
+    rig.told = [toldDriver({ place: null })];
+    rig.printed.length = 0;
+    expect((await report()).exports).toEqual([]);
   });
 
   it('puts columns below each other, as many lines as devices and two', async () => {
@@ -135,6 +164,7 @@ describe('the table of devices', () => {
     const lines = statusLines({
       moduleLoaded: true,
       free: 0,
+      exports: [],
       devices: [
         {
           device: '/dev/nbd0',

@@ -319,7 +319,7 @@ describe('a wrong command line', () => {
     [[...REQUIRED, '-x'], /^-x is not an option/],
     [
       ['detatch', '/dev/nbd0'],
-      /^"detatch" is not an option .* detach, status, doctor, completion /,
+      /^"detatch" is not an option .* detach, status, top, doctor, completion /,
     ],
     [[...REQUIRED, 'status'], /^"status" is not an option .* come first/],
     [['detach'], /^DEV is missing: oxmem-bdev detach takes a kernel device/],

@@ -6,6 +6,7 @@ import {
 import { DETACH_SHAPE, readDetachOptions, type DetachOptions } from '../commands/detach/options.ts';
 import { DOCTOR_SHAPE, readDoctorOptions, type DoctorOptions } from '../commands/doctor/options.ts';
 import { STATUS_SHAPE, readStatusOptions, type StatusOptions } from '../commands/status/options.ts';
+import { TOP_SHAPE, readTopOptions, type TopOptions } from '../commands/top/options.ts';
 import { helpLine, parseArguments, type CommandShape } from './command-parser.ts';
 import { OPTION_RULES, parseOptions, type OptionRule, type Options } from './options.ts';
 import { describeCommand, type ProgramDescription } from './program-description.ts';
@@ -16,6 +17,7 @@ export type CommandLine =
   | { readonly kind: 'run'; readonly options: Options }
   | { readonly kind: 'detach'; readonly options: DetachOptions }
   | { readonly kind: 'status'; readonly options: StatusOptions }
+  | { readonly kind: 'top'; readonly options: TopOptions }
   | { readonly kind: 'doctor'; readonly options: DoctorOptions }
   | { readonly kind: 'completion'; readonly options: CompletionOptions }
   /** `--help` and `--version`: print this and end well. */
@@ -34,6 +36,8 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       return read(first, DETACH_SHAPE, rest, readDetachOptions);
     case 'status':
       return read(first, STATUS_SHAPE, rest, readStatusOptions);
+    case 'top':
+      return read(first, TOP_SHAPE, rest, readTopOptions);
     case 'doctor':
       return read(first, DOCTOR_SHAPE, rest, readDoctorOptions);
     case 'completion':
@@ -44,7 +48,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
 }
 
 /** The names of the commands. */
-export const COMMANDS = ['detach', 'status', 'doctor', 'completion'] as const;
+export const COMMANDS = ['detach', 'status', 'top', 'doctor', 'completion'] as const;
 
 /** What the program takes, for completion and the manual page. */
 export function describeProgram(): ProgramDescription {
@@ -52,6 +56,7 @@ export function describeProgram(): ProgramDescription {
     describeCommand('', DRIVER_SHAPE),
     describeCommand('detach', DETACH_SHAPE),
     describeCommand('status', STATUS_SHAPE),
+    describeCommand('top', TOP_SHAPE),
     describeCommand('doctor', DOCTOR_SHAPE),
     describeCommand('completion', COMPLETION_SHAPE),
   ];
@@ -95,7 +100,7 @@ const DRIVER_SHAPE: CommandShape<Options> = {
 function helpText(): string {
   const lines = [
     'Usage: oxmem-bdev --netdev=DEV --mac=MAC --size=SIZE [options]',
-    `       oxmem-bdev ${COMMANDS.join('|')} [options]   (each has --help)`,
+    `       oxmem-bdev ${COMMANDS.join('|')} [options]   (see --help)`,
     'Serves the memory of an OmniXtend endpoint as a block device (NBD).',
   ];
   let group = '';

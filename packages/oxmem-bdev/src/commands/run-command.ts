@@ -11,6 +11,7 @@ import { claimEndpoint } from '../endpoint/claim.ts';
 import { DriverError } from '../errors.ts';
 import { deviceFailure } from '../kernel/device-failure.ts';
 import { RECORD_FOLDER } from '../kernel/device-record.ts';
+import { runningDrivers } from '../observe/running-drivers.ts';
 import type { CommandPorts } from './command-ports.ts';
 import { detach } from './detach/detach.ts';
 import { doctor } from './doctor/doctor.ts';
@@ -18,7 +19,7 @@ import { status } from './status/status.ts';
 
 /** Runs a command on this machine. */
 export async function runCommand(
-  command: Extract<CommandLine, { kind: 'detach' | 'status' | 'doctor' }>,
+  command: Extract<CommandLine, { kind: 'detach' | 'status' | 'top' | 'doctor' }>,
   complain: (sentence: string) => void,
 ): Promise<ExitCode> {
   const ports: CommandPorts = {
@@ -36,7 +37,15 @@ export async function runCommand(
           signal: (pid, signal) => void process.kill(pid, signal),
         });
       case 'status':
-        return status(command.options, ports);
+        return await status(command.options, {
+          ...ports,
+          drivers: () => runningDrivers(machineFiles),
+        });
+      case 'top': {
+        const { top } = await import('./top/top.ts');
+        const { terminalPorts } = await import('./top/terminal.ts');
+        return await top(command.options, terminalPorts(ports));
+      }
       case 'doctor':
         return await doctor(command.options, {
           ...ports,

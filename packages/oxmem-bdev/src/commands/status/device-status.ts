@@ -11,6 +11,8 @@ import {
 } from '@oxmem/nbd-kernel';
 
 import type { DeviceRecord, RecordFile } from '../../kernel/device-record.ts';
+import type { EndpointState } from '../../endpoint/endpoint-state.ts';
+import type { DriverTold } from '../../observe/running-drivers.ts';
 import { serverOf, type DeviceServer } from '../../kernel/device-server.ts';
 
 /** What `oxmem-bdev status --json` prints. Programs rely on the names. */
@@ -21,6 +23,24 @@ export interface StatusReport {
   readonly devices: readonly DeviceStatus[];
   /** How many are not. */
   readonly free: number;
+  /** Exports of drivers in this network namespace. */
+  readonly exports: readonly ExportStatus[];
+}
+
+/** One driver that serves its memory on a socket. */
+export interface ExportStatus {
+  /** `unix:PATH`, `tcp:HOST:PORT` */
+  readonly place: string;
+  /** Names of its exports, the first of which is the default one. */
+  readonly names: readonly string[];
+  /** Of all of them together. */
+  readonly sizeBytes: number;
+  readonly pid: number;
+  readonly endpoint: string;
+  /** First remote address, hexadecimal. */
+  readonly base: string | null;
+  readonly netdev: string;
+  readonly state: EndpointState;
 }
 
 /** One attached device. What is not known is null. */
@@ -60,7 +80,11 @@ export interface ServerStatus {
 }
 
 /** Looks at all NBD devices of the machine. */
-export function statusReport(files: FileReader, recordFiles: readonly RecordFile[]): StatusReport {
+export function statusReport(
+  files: FileReader,
+  recordFiles: readonly RecordFile[],
+  drivers: readonly DriverTold[],
+): StatusReport {
   const indexes = deviceIndexes(files);
   const attached = indexes.filter((index) => isAttached(index, files));
   return {
@@ -71,7 +95,17 @@ export function statusReport(files: FileReader, recordFiles: readonly RecordFile
       return deviceStatus(facts, serverOf(facts, found?.record, files));
     }),
     free: indexes.length - attached.length,
+    exports: drivers.flatMap(exportStatus),
   };
+}
+
+function exportStatus(told: DriverTold): ExportStatus[] {
+  const { place, devices, pid, endpoint, netdev, endpoint_state: state } = told;
+  if (place === null) return [];
+  const names = devices.map(({ name }) => name);
+  const sizeBytes = devices.reduce((sum, { size_bytes }) => sum + size_bytes, 0);
+  const base = devices[0]?.base ?? null;
+  return [{ place, names, sizeBytes, pid, endpoint, base, netdev, state }];
 }
 
 function deviceStatus(facts: DeviceFacts, server: DeviceServer): DeviceStatus {

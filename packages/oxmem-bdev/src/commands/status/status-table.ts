@@ -3,7 +3,25 @@ import { formatSize } from '@oxmem/tloe-protocol/text';
 import type { DeviceStatus, StatusReport } from './device-status.ts';
 
 /** The report for people: a table, and what there is besides; lines without their ends. */
-export function statusLines({ moduleLoaded, devices, free }: StatusReport): string[] {
+export function statusLines(report: StatusReport): string[] {
+  return [...exportLines(report), ...deviceLines(report)];
+}
+
+function exportLines({ exports }: StatusReport): string[] {
+  if (exports.length === 0) return [];
+  const rows = exports.map((it) => [
+    it.place,
+    formatSize(it.sizeBytes),
+    `oxmem-bdev (${it.pid})`,
+    it.endpoint,
+    it.base ?? NOTHING,
+    it.netdev,
+    it.state,
+  ]);
+  return [...tableLines([EXPORT_HEADER, ...rows]), ''];
+}
+
+function deviceLines({ moduleLoaded, devices, free }: StatusReport): string[] {
   if (!moduleLoaded) {
     return ["The kernel's nbd module is not loaded: load it with `sudo modprobe nbd max_part=8`."];
   }
@@ -13,7 +31,7 @@ export function statusLines({ moduleLoaded, devices, free }: StatusReport): stri
 
 /** Lines of cells that stand below each other, two spaces apart. */
 function tableLines(rows: readonly (readonly string[])[]): string[] {
-  const widths = HEADER.map((_, column) =>
+  const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((cells) => cells[column]?.length ?? 0)),
   );
   return rows.map((cells) =>
@@ -71,4 +89,5 @@ const HEADER = [
   'PARTS',
   'USED BY',
 ] as const;
+const EXPORT_HEADER = ['EXPORT', 'SIZE', 'SERVED BY', 'ENDPOINT', 'BASE', 'NETDEV', 'STATE'];
 const NOTHING = '-';

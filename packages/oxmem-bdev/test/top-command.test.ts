@@ -1,0 +1,192 @@
+import { SECOND } from '@oxmem/tloe-protocol';
+import { describe, expect, it } from 'vitest';
+
+import { driverRates } from '../src/commands/top/driver-rates.ts';
+import {
+  formatCount,
+  formatMicros,
+  formatRate,
+  sparkline,
+} from '../src/commands/top/quantities.ts';
+import { screenLines } from '../src/commands/top/top-screen.ts';
+import { top, type TopPorts } from '../src/commands/top/top.ts';
+import { runningDrivers, type DriverTold } from '../src/observe/running-drivers.ts';
+import { toldDriver, toldTransfer } from './told-driver.ts';
+
+const PLAIN = { isColoured: false, columns: 120 };
+
+describe('numbers', () => {
+  it('have their unit and few digits', () => {
+    expect([0, 999, 1000, 12_345, 123_456, 1.5e9].map(formatCount)).toEqual([
+      '0',
+      '999',
+      '1.00k',
+      '12.3k',
+      '123k',
+      '1.50G',
+    ]);
+    expect([0, 2_500_000].map(formatRate)).toEqual(['0B/s', '2.50MB/s']);
+    expect([7, 1_234, 2_500_000].map(formatMicros)).toEqual(['7us', '1.23ms', '2.50s']);
+  });
+
+  it('stand in a sparkline from the right, the largest at the top', () => {
+    expect(sparkline([1, 0, 4, 8], 6)).toBe('  ▂ ▅█');
+    expect(sparkline([9, 9, 1, 2], 2)).toBe('▅█');
+    expect(sparkline([0, 0], 3)).toBe('   ');
+  });
+});
+
+describe('rates', () => {
+  it('are of what happened between two reports, percentiles as well', () => {
+    const before = toldDriver({ read: toldTransfer(1000, 5000) });
+    const now = toldDriver({
+      uptime_seconds: 12,
+      read: {
+        ...toldTransfer(1200),
+        latency_buckets_us: [
+          [79, 200],
+          [5119, 1000],
+        ],
+      },
+    });
+    const { total, devices } = driverRates(now, before);
+    expect(total.read).toMatchObject({ requestsPerSecond: 100, bytesPerSecond: 409_600 });
+    expect(total.read.latencyMicros).toMatchObject({ p50: 79, p99: 79 });
+    expect(total.write.latencyMicros).toBeUndefined();
+    expect(devices).toHaveLength(1);
+  });
+
+  it('begin anew with a new driver that has the number of an old one', () => {
+    const before = toldDriver({ uptime_seconds: 100, read: toldTransfer(1000) });
+    const now = toldDriver({ uptime_seconds: 2, read: toldTransfer(10) });
+    expect(driverRates(now, before).total.read.requestsPerSecond).toBe(5);
+  });
+});
+
+describe('the picture', () => {
+  const rates = driverRates(
+    toldDriver({ uptime_seconds: 11, read: toldTransfer(50_000, 120), in_flight: 32 }),
+    toldDriver(),
+  );
+
+  it('has throughput, requests, latency, window, credits and what was sent again', () => {
+    const history = new Map([['700 04:00:00:00:00:01 oxmem', [1, 4, 8]]]);
+    expect(screenLines([rates], history, PLAIN)).toEqual([
+      'oxmem-bdev 700  04:00:00:00:00:01 via eth0  serving',
+      '  window 3/256 frames, accesses 2/256, credits 4.10k flits, round trip 120us, resent 0 frames, unix:/run/x.sock',
+      '  DEVICE          READ  IOPS        p50/p99     WRITE  IOPS        p50/p99 NOW',
+      `  oxmem        205MB/s 50.0k    123us/123us      0B/s     0              -  32${' '.repeat(39)}▂▅█`,
+      '',
+    ]);
+  });
+
+  it('keeps to the width of the terminal, and to black and white where colours are not wanted', () => {
+    const lines = screenLines([rates], new Map(), { isColoured: false, columns: 60 });
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
+    expect(lines.join('')).not.toContain('\u001b');
+  });
+
+  it('shows in red what is wrong', () => {
+    const link = { ...toldDriver().link, counters: { frames_resent: 500 } };
+    const wrong = driverRates(
+      toldDriver({ uptime_seconds: 11, endpoint_state: 'lost', failed: { lost: 7 }, link }),
+      toldDriver(),
+    );
+    const text = screenLines([wrong], new Map(), { isColoured: true, columns: 120 }).join('\n');
+    expect(text).toContain('\u001b[31mlost\u001b[39m');
+    expect(text).toContain('500 frames/s are sent again');
+    expect(text).toContain('7 requests/s of oxmem fail');
+  });
+
+  it('has a line with the sum where a driver has several devices', () => {
+    const one = toldDriver().devices[0]!;
+    const devices = [0, 1].map((i) => ({ ...one, name: `/dev/nbd${i}` }));
+    const lines = screenLines([driverRates(toldDriver({ devices }), undefined)], new Map(), PLAIN);
+    const names = lines.slice(3).map((line) => line.trim().split(' ')[0]);
+    expect(names).toEqual(['/dev/nbd0', '/dev/nbd1', 'all', '']);
+  });
+});
+
+describe('the command', () => {
+  /** Runs it over these reports, one a second. */
+  async function run(
+    reports: readonly DriverTold[][],
+    given: Partial<TopPorts> & { once?: boolean },
+  ): Promise<string> {
+    let written = '';
+    let turn = 0;
+    const code = await top(
+      { interval: SECOND, once: given.once ?? false },
+      {
+        drivers: () => Promise.resolve(reports[turn++] ?? []),
+        write: (text) => (written += text),
+        terminal: undefined,
+        isColoured: false,
+        pause: () => Promise.resolve(turn < reports.length),
+        ...given,
+      },
+    );
+    expect(code).toBe(0);
+    return written;
+  }
+
+  const first = [toldDriver()];
+  const second = [toldDriver({ uptime_seconds: 11, read: toldTransfer(1000) })];
+  const third = [toldDriver({ uptime_seconds: 12, read: toldTransfer(3000) })];
+
+  it('prints plain lines where there is no terminal', async () => {
+    const lines = (await run([first, second, third], {})).trimEnd().split('\n');
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toBe(
+      'pid=700 endpoint=04:00:00:00:00:01 state=serving window=256frames outstanding=3frames ' +
+        'credits=4.10kflits round_trip=120us resent=0/s',
+    );
+    expect(lines[1]).toBe(
+      'pid=700 device=oxmem read=4.10MB/s read_requests=1.00k/s read_p50=103us read_p99=103us ' +
+        'write=0B/s write_requests=0/s in_flight=0 failed=0/s',
+    );
+    expect(lines[3]).toContain('read=8.19MB/s');
+  });
+
+  it('draws over the last picture on a terminal, and gives the cursor back', async () => {
+    const terminal = (): { columns: number; rows: number } => ({ columns: 100, rows: 24 });
+    const written = await run([first, second, third], { terminal });
+    expect(written.split('\u001b[H')).toHaveLength(3);
+    expect(written.startsWith('\u001b[?25l')).toBe(true);
+    expect(written.endsWith('\u001b[?25h')).toBe(true);
+    expect(written).toContain('█');
+  });
+
+  it('ends after one picture with --once, and says when nobody runs', async () => {
+    const text = await run([first, second, third], { once: true });
+    expect(text.trimEnd().split('\n')).toHaveLength(2);
+    expect(await run([[]], { once: true })).toBe('No oxmem-bdev runs in this network namespace.\n');
+  });
+});
+
+describe('running drivers', () => {
+  const listed = (...names: string[]): string =>
+    names
+      .map((name) => `0000: 00000002 00000000 00010000 0001 01 4711 @${name}\n`)
+      .join('')
+      .replaceAll('\0', '@');
+
+  it('are found by their claims; what else has such a name is left out', async () => {
+    const asked: string[] = [];
+    const texts: Record<string, string | undefined> = {
+      'oxmem-bdev eth0 04:00:00:00:00:01': JSON.stringify(toldDriver()),
+      'oxmem-bdev eth0 04:00:00:00:00:02': '{"program":"oxmem-bdev"}',
+      'oxmem-bdev eth0 04:00:00:00:00:03': 'nonsense',
+      'oxmem-bdev eth0 04:00:00:00:00:04': undefined,
+      'oxmem-bdev eth0 04:00:00:00:00:05\0\0': JSON.stringify(toldDriver({ pid: 5 })),
+    };
+    const names = [...Object.keys(texts), 'oxmem-bdev eth0 04:00:00:00:00:01', 'other thing'];
+    const files = { readText: () => listed(...names) };
+    const found = await runningDrivers(files, (claim) => {
+      asked.push(claim);
+      return Promise.resolve(texts[claim]);
+    });
+    expect(asked).toEqual(Object.keys(texts));
+    expect(found).toEqual([toldDriver(), toldDriver({ pid: 5 })]);
+  });
+});
