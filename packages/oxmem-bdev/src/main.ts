@@ -1,22 +1,9 @@
 /**
  * The program `oxmem-bdev`: command line in, exit code out. Everything else is in runtime/ and in
- * compose.ts.
+ * compose.ts, and what a command line does not ask for is not loaded.
  */
-import { SystemClock } from '@oxmem/tloe-protocol/node';
-
 import { ExitCode } from './cli/exit-codes.ts';
-import type { Options } from './cli/options.ts';
-import { completionScript } from './cli/completion-script.ts';
 import { describeProgram, readCommandLine } from './cli/program.ts';
-import { runCommand } from './commands/run-command.ts';
-import { claimEndpoint } from './endpoint/claim.ts';
-import { DriverError } from './errors.ts';
-import { RECORD_FOLDER } from './kernel/device-record.ts';
-import { createLogger } from './observe/logger.ts';
-import { LeftoverFiles } from './runtime/leftover-files.ts';
-import { runDriver } from './runtime/run-driver.ts';
-import { StopRequest } from './runtime/stop-request.ts';
-import { SWAP_WARNING, guardForSwap } from './runtime/swap-guard.ts';
 
 async function main(args: readonly string[]): Promise<ExitCode> {
   const commandLine = readCommandLine(args);
@@ -27,86 +14,25 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     case 'usageError':
       complain(commandLine.sentence);
       return ExitCode.usage;
-    case 'run':
-      return await run(commandLine.options);
-    case 'completion':
+    case 'run': {
+      const { runProcess } = await import('./runtime/run-process.ts');
+      return await runProcess(commandLine.options, complain);
+    }
+    case 'completion': {
+      const { completionScript } = await import('./cli/completion-script.ts');
       process.stdout.write(completionScript(commandLine.options.shell, describeProgram()));
       return ExitCode.done;
-    default:
+    }
+    default: {
+      const { runCommand } = await import('./commands/run-command.ts');
       return await runCommand(commandLine, complain);
-  }
-}
-
-async function run(options: Options): Promise<ExitCode> {
-  const clock = new SystemClock();
-  const leftovers = new LeftoverFiles();
-  try {
-    // Before anything is opened or a signal is caught: it starts this program anew.
-    if (options.swap) guardForSwap();
-    const stop = stopOnSignals(leftovers, options.listen === undefined ? HURRY_MILLIS : 0);
-    const logger = createLogger(options.logLevel, options.logFormat);
-    if (options.swap) logger.warn(SWAP_WARNING);
-    await runDriver(
-      options,
-      {
-        clock,
-        originUnixMicros: clock.originUnixMicros,
-        logger,
-        print: (line) => process.stdout.write(`${line}\n`),
-        environment: process.env,
-        leftovers,
-        runFolder: RECORD_FOLDER,
-        askToHandOver: (pid) => isSent(pid, 'SIGUSR2'),
-        claim: claimEndpoint,
-      },
-      stop,
-    );
-    return stop.isInsisted ? ExitCode.failed : ExitCode.done;
-  } catch (thrown) {
-    leftovers.removeAll();
-    if (!(thrown instanceof DriverError)) throw thrown;
-    complain(thrown.message);
-    return thrown.exitCode;
-  }
-}
-
-/**
- * The first signal asks for a shutdown in good order. After a second one nobody is waited for: the
- * program ends within `hurryMillis`, the time to take a device away from the kernel. A third one
- * ends it where it stands.
- */
-function stopOnSignals(leftovers: LeftoverFiles, hurryMillis: number): StopRequest {
-  const stop = new StopRequest();
-  const leave = (): never => {
-    leftovers.removeAll();
-    process.exit(ExitCode.failed);
-  };
-  const onSignal = (): void => {
-    if (stop.isInsisted) leave();
-    stop.request();
-    if (!stop.isInsisted) return;
-    if (hurryMillis === 0) leave();
-    setTimeout(leave, hurryMillis).unref();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-  process.on('SIGUSR2', () => stop.askHandOver());
-  return stop;
-}
-
-function isSent(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    return process.kill(pid, signal);
-  } catch {
-    return false;
+    }
   }
 }
 
 function complain(sentence: string): void {
   process.stderr.write(`oxmem-bdev: ${sentence}\n`);
 }
-
-/** For a device that shall go although somebody uses it, and for the Close to the endpoint. */
-const HURRY_MILLIS = 2_000;
 
 // Whoever read our output may be gone; that is no reason to leave the endpoint without a Close.
 process.stdout.on('error', () => {});

@@ -1,7 +1,6 @@
 /** The command `oxmem-sim-endpoint`: from the arguments to the exit code. */
 import { parseCommandLine, COMMAND_NAME } from './cli/command-line.ts';
 import { ExitCode } from './cli/exit-codes.ts';
-import { runEndpoint } from './cli/run-endpoint.ts';
 
 /** What shells report for a process that a signal ended, minus the number of the signal. */
 const SIGNAL_EXIT_BASE = 128;
@@ -22,8 +21,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     case 'usage':
       process.stderr.write(`${COMMAND_NAME}: ${commandLine.problem}.\n`);
       return ExitCode.usage;
-    case 'run':
-      return runEndpoint(commandLine.options, {
+    case 'run': {
+      // `--help` does not wait for it.
+      const { runEndpoint } = await import('./cli/run-endpoint.ts');
+      return await runEndpoint(commandLine.options, {
         stdout: process.stdout,
         stderr: process.stderr,
         pid: process.pid,
@@ -32,6 +33,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
           process.on('uncaughtException', listener);
         },
       });
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { SECOND, type Micros } from '@oxmem/tloe-protocol';
 import { parseDuration, parseLocalHostPort, type HostPort } from '@oxmem/tloe-protocol/text';
 
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observe/logger.ts';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observe/log-settings.ts';
 import { atLeast, atMost, oneOf, parsePath } from './option-values.ts';
 import type { ValueRule } from './value-rules.ts';
 

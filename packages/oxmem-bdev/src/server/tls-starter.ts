@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { Server, TLSSocket } from 'node:tls';
 
 import type { TlsCredentials } from './tls-credentials.ts';
 
@@ -58,6 +58,8 @@ export class TlsStarter {
   #createServer(): Server {
     const { cert, key, ca } = this.#credentials;
     const isClientChecked = ca !== undefined;
+    // Loaded by now only if TLS was asked for: it is the largest part of Node that we use.
+    const { createServer } = process.getBuiltinModule('node:tls');
     return createServer({
       cert,
       key,
