@@ -30,7 +30,7 @@ import { repositoryRoot } from '../repository.mjs';
 import { runCaptured } from '../run-command.mjs';
 import { printFailure, SetupError } from '../setup-error.mjs';
 import { buildBinary, defaultBinary } from './build-binary.mjs';
-import { bundledPackages } from './bundle.mjs';
+import { driverLicences } from './bundle.mjs';
 
 const packageFolder = join(repositoryRoot, 'packages', 'oxmem-bdev');
 const units = join(packageFolder, 'systemd');
@@ -142,13 +142,7 @@ ${'='.repeat(10)}
 The oxmem authors. Licensed under the Apache License, Version 2.0: on Debian systems its text is
 /usr/share/common-licenses/Apache-2.0.
 `;
-  const packages = (await bundledPackages()).map((folder) => {
-    const { name, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
-    const text = file === undefined ? `${license}\n` : readFileSync(join(folder, file), 'utf8');
-    return `\n${name}\n${'='.repeat(name.length)}\n${text}`;
-  });
-  return `${own}${packages.join('')}\nNode.js\n=======\n${nodeLicence()}`;
+  return `${own}${await driverLicences()}\nNode.js\n=======\n${nodeLicence()}`;
 }
 
 /** Where the running Node has its own, depending on how it was installed. */

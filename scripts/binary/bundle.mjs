@@ -1,7 +1,8 @@
 /** All of the driver in one script, for the binary. */
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { build } from 'esbuild';
+import { bundledPackages, licenceTexts } from '../bundling/bundled-packages.mjs';
 import { packageFolders, repositoryRoot } from '../repository.mjs';
 
 /**
@@ -67,12 +68,8 @@ export async function bundleDriver(outfile) {
   await build({ ...settings(), outfile });
 }
 
-/** @returns {Promise<string[]>} the folders of other people's packages that are in the bundle */
-export async function bundledPackages() {
+/** @returns {Promise<string>} the licences of other people's packages that are in the bundle */
+export async function driverLicences() {
   const { metafile } = await build({ ...settings(), write: false, metafile: true });
-  const folders = Object.keys(metafile?.inputs ?? {}).flatMap((path) => {
-    const [, folder] = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
-    return folder === undefined ? [] : [resolve(folder)];
-  });
-  return [...new Set(folders)].sort();
+  return licenceTexts(bundledPackages(metafile));
 }
