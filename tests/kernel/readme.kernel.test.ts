@@ -3,7 +3,8 @@
  * The only changes: no sudo (the test is root), the memory node is the README's own virtual cable,
  * and files lie in a folder of the test.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -64,22 +65,44 @@ describeRequiring(
 
     it('the quick start makes a filesystem, mounts it, writes and reads a file', async () => {
       expect(await runBlock('kernel-filesystem')).toContain('Hello OmniXtend\nHello OmniXtend\n');
+      const file = join(folder, 'mounted', 'test.txt');
+      expect(existsSync(file)).toBe(false);
+      await run('sudo mount /dev/nbd0 /mnt/oxmem');
+      expect(readFileSync(file, 'utf8')).toBe('Hello OmniXtend\n');
+      await run('sudo umount /mnt/oxmem');
     });
 
     it('the device can be looked at', async () => {
       const output = await runBlock('kernel-status');
-      expect(output).toMatch(/^nbd0 .* 8G /m);
-      expect(output).toContain('8589934592\n');
+      expect(output).toMatch(/^nbd0 +43:\d+ +0 +8G +0 +disk/m);
+      expect(output).toMatch(/^8589934592$/m);
+      expect(output).toMatch(/^Disk \/dev\/nbd0: 8 GiB, 8589934592 bytes, 2097152 sectors$/m);
       expect(output).toContain('02:00:00:00:00:01');
     });
 
     it('the device can be read and written directly', async () => {
-      await runBlock('kernel-dd');
-      expect(existsSync(join(folder, 'testdat_4k.dat'))).toBe(true);
+      const [read = '', write = '', ...rest] = commandsOf(namedBlock('README.md', 'kernel-dd'));
+      expect(rest).toEqual([]);
+      const file = join(folder, 'testdat_4k.dat');
+      const there = join(folder, 'there');
+      writeFileSync(there, randomBytes(4096));
+      await run(`dd if=${there} of=/dev/nbd0 bs=4k count=1 oflag=direct`);
+      await run(read);
+      expect(readFileSync(file)).toEqual(readFileSync(there));
+      writeFileSync(file, Buffer.alloc(4096, 'OmniXtend '));
+      await run(write);
+      await run(`dd if=/dev/nbd0 of=${there} bs=4k count=1 iflag=direct`);
+      expect(readFileSync(there)).toEqual(readFileSync(file));
     });
 
     it('the device can be swap space', async () => {
-      await runBlock('kernel-swap');
+      const commands = commandsOf(namedBlock('README.md', 'kernel-swap'));
+      const isSwap: boolean[] = [];
+      for (const command of commands) {
+        await run(command);
+        isSwap.push(readFileSync('/proc/swaps', 'utf8').includes('/dev/nbd0 '));
+      }
+      expect(isSwap).toEqual([false, true, false]);
     });
 
     it('Ctrl+C detaches it', async () => {
