@@ -8,9 +8,9 @@ import { repositoryRoot } from '../../scripts/repository.mjs';
 import { ClientSlot } from './client-slot.mjs';
 
 /** A driver waits so long for its endpoint, and we for a driver. */
-const readyMs = 15_000;
+const readyMs = 60_000;
 const stopMs = 5_000;
-const answerMs = 1_000;
+const answerMs = 5_000;
 const keptLogCharacters = 20_000;
 const driverProgram = join(repositoryRoot, 'packages/oxmem-bdev/bin/oxmem-bdev.js');
 const endpointProgram = join(import.meta.dirname, 'soak-endpoint.mjs');

@@ -30,11 +30,10 @@ export async function top({ interval, once }: TopOptions, ports: TopPorts): Prom
       const rates = told.map((now) => driverRates(now, before.get(keyOf(now))));
       before = new Map(told.map((now) => [keyOf(now), now]));
       // The first rates would be those of whole lives.
-      if (!isFirst || told.length === 0) {
-        remember(history, rates);
-        write(picture(rates, history, { ...ports, once }));
-        if (once) return ExitCode.done;
-      }
+      const isTelling = !isFirst || told.length === 0;
+      if (isTelling) remember(history, rates);
+      if (isTelling) write(picture(rates, history, { ...ports, once }));
+      if (isTelling && once) return ExitCode.done;
       if (!(await ports.pause(interval))) return ExitCode.done;
     }
   } finally {
