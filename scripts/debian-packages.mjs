@@ -48,6 +48,7 @@ export const packageOfCommand = {
   mergecap: 'wireshark-common',
   text2pcap: 'wireshark-common',
   openssl: 'openssl',
+  curl: 'curl',
   // the documents in a browser; Debian alone has it
   'chromium-headless-shell': 'chromium-headless-shell',
   fusermount3: 'fuse3',
@@ -89,7 +90,7 @@ export const networkCommands = ['ip', 'unshare', 'nsenter'];
 /** The clients and tools that the end-to-end tests drive. */
 export const testCommands = words(
   'ip unshare nsenter nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
-  'mkfs.ext4 fsck.ext4 fusermount3 openssl setcap man groff zsh fish',
+  'mkfs.ext4 fsck.ext4 fusermount3 openssl curl setcap man groff zsh fish',
   'tshark tcpdump dumpcap editcap mergecap text2pcap',
 );
 /** What shows the site of the documents; apart, for where it is missing apt-get installs nothing. */

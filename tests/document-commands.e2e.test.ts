@@ -97,7 +97,18 @@ describeRequiring(['root', 'netns'], 'the commands of', () => {
       await start.stop();
       await start.startCommand(start.commands('endpoint').at(-1) ?? '');
       await shell.start('mtu');
-      expect(JSON.parse(await shell.type('status'))).toHaveProperty('devices');
+      const [status = '', top = ''] = shell.commands('status');
+      expect(JSON.parse((await shell.run(status)).stdout)).toHaveProperty('exports');
+      expect((await shell.run(top)).stdout).toMatch(/02:00:00:00:00:01/);
+    });
+
+    itRequiring(['command:curl'], 'are watched by programs', async () => {
+      const [command = ''] = shell.commands('kill-driver');
+      const options = `--metrics=9180 --stats-file=${folder}/oxmem.json`;
+      await shell.startCommand(`${command} ${options}`);
+      const said = await shell.type('watch');
+      expect(said).toMatch(/^oxmem_endpoint_state\{.*state="serving".*\} 1$/m);
+      expect(said).toMatch(/"endpoint_state":"\w+"/);
     });
 
     itRequiring(['command:qemu-io'], 'find what a killed driver had written', async () => {
