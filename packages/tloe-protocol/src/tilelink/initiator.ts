@@ -222,11 +222,10 @@ export class Initiator implements MessageReceiver {
   }
 
   #giveUpIdle(now: Micros, budget: Micros): void {
-    const isMoving = !this.#progress.hasStood(now, budget / 2);
+    // Waiting behind others that get answers is not a fault.
+    if (!this.#progress.hasStood(now, budget)) return;
     let request = this.#live.first;
     while (request !== undefined) {
-      // Waiting behind others that get answers is not a fault.
-      if (isMoving) request.touchedAt = now;
       if (now - request.touchedAt < budget) {
         request = request.nextLive;
         continue;
