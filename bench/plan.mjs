@@ -27,7 +27,7 @@
  *
  * @typedef {object} Row
  * @property {string} name
- * @property {'a ceiling' | 'b nbdkit' | 'c exchange' | 'latency' | 'devices' | 'loss' | 'grid' | 'protocol'} section
+ * @property {'a ceiling' | 'b nbdkit' | 'c exchange' | 'latency' | 'devices' | 'loss' | 'grid' | 'protocol' | 'observation'} section
  * @property {SceneSpec} scene
  * @property {LoadGroup[]} groups
  * @property {Reference | undefined} reference
@@ -81,6 +81,8 @@ const atMost = (least, aim) => ({ better: 'less', least, aim });
 
 /** @type {Figure} */
 const rateRatio = { pick: 'rate', isRatio: true };
+/** @type {Figure} */
+const driverCpu = { pick: 'driverCpuPerFrame', isRatio: true, label: 'driver CPU a frame' };
 /** @type {Figure} */
 const p50Ratio = { pick: 'p50', isRatio: true };
 
@@ -312,6 +314,20 @@ function protocolRows() {
   }));
 }
 
+/** @returns {Row[]} a driver that is watched, each second and twice, against one that is not */
+function observationRows() {
+  return ['seq read 128k d16', 'seq write 128k d16', 'rand read 4k d32'].map((text) => ({
+    name: `export ${text} watched / not`,
+    section: 'observation',
+    scene: { ...base, isWatched: true },
+    groups: [load(text)],
+    reference: { kind: 'scene', scene: base, groups: [load(text)] },
+    figures: [{ ...rateRatio, goal: atLeast(0.98, 1) }, driverCpu],
+    isQuick: false,
+    isSmoke: text.startsWith('rand'),
+  }));
+}
+
 /**
  * @param {Pick<import('./options.mjs').BenchOptions, 'rows' | 'size'>} options
  * @returns {Row[]} in the order of the table; none if no name fits
@@ -326,6 +342,7 @@ export function makePlan({ rows, size }) {
     ...lossRows(),
     ...gridRows(),
     ...protocolRows(),
+    ...observationRows(),
   ];
   return all.filter((row) => {
     if (rows.length > 0) return rows.some((text) => row.name.includes(text));

@@ -23,6 +23,7 @@ import { shares } from './shares.mjs';
  * @property {number} busyPollMicros of the driver, or the initiator
  * @property {number} endpointPollMicros of the endpoint
  * @property {string | undefined} fault of the endpoint
+ * @property {boolean} [isWatched] the driver writes a stats file and is scraped, both each second
  */
 
 /**
@@ -49,6 +50,8 @@ import { shares } from './shares.mjs';
 
 const READY_MILLIS = 15_000;
 const ANSWER_MILLIS = 120_000;
+/** Nobody else is in the network namespace of the benchmark. */
+const FIRST_METRICS_PORT = 9464;
 const require = createRequire(import.meta.url);
 const programs = {
   driver: join(dirname(require.resolve('oxmem-bdev/package.json')), 'bin', 'oxmem-bdev.js'),
@@ -74,6 +77,8 @@ export class Scene {
   /** @type {Child | undefined} */
   #load;
   #hasWritten = false;
+  /** How often the metrics of a watched driver were read. */
+  scrapes = 0;
   /** From the start of the driver's process to its ready line. */
   driverStartMillis = NaN;
 
@@ -148,6 +153,9 @@ export class Scene {
    */
   async finish() {
     const load = this.#load;
+    if (this.spec.isWatched === true && this.scrapes === 0) {
+      throw new Error('the metrics of the watched driver could not be read once');
+    }
     if (load !== undefined) {
       if (this.#hasWritten && load.process.stdin !== null) await load.ask('verify', ANSWER_MILLIS);
       load.process.stdin?.end();
@@ -214,6 +222,7 @@ export class Scene {
       '--log-level=warn',
       ...(isKernel ? [`--num=${spec.clients}`] : [`--listen=unix:${this.#socketPath}`]),
       ...(spec.busyPollMicros === 0 ? [] : [`--busy-poll=${spec.busyPollMicros}us`]),
+      ...this.#watchArgs(),
       ...bench.driverArgs,
     ];
     const program = isKernel ? programs.kernelDriver : programs.driver;
@@ -224,6 +233,36 @@ export class Scene {
     this.#children.push({ role: 'driver', child });
     await child.ready('ready:', READY_MILLIS);
     this.driverStartMillis = performance.now() - startedAt;
+    if (spec.isWatched === true) this.#watch(child);
+  }
+
+  #watchArgs() {
+    if (this.spec.isWatched !== true) return [];
+    const path = join(this.#options.folder, `stats-${this.#number}.json`);
+    return [`--stats-file=${path}`, '--stats-interval=1', `--metrics=${this.#metricsPort}`];
+  }
+
+  get #metricsPort() {
+    return FIRST_METRICS_PORT + this.#number;
+  }
+
+  /**
+   * Reads the metrics as Prometheus would, until the driver has ended.
+   *
+   * @param {Child} driver
+   */
+  #watch(driver) {
+    const timer = setInterval(() => void this.#scrape(), 1000);
+    void driver.ended.then(() => clearInterval(timer));
+  }
+
+  async #scrape() {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${this.#metricsPort}/metrics`);
+      if ((await answer.text()).includes('oxmem_device_latency_seconds_count')) this.scrapes++;
+    } catch {
+      // `finish` looks whether it was ever read.
+    }
   }
 
   /** Where the clients find their memories, one target for each. */

@@ -50,6 +50,8 @@ export interface DriverPorts {
   readonly logger: Logger;
   /** Takes a line for standard output. */
   readonly print: (line: string) => void;
+  /** Writes to the terminal on which the log is; undefined: there is none. */
+  readonly terminal?: ((text: string) => void) | undefined;
   readonly environment: NodeJS.ProcessEnv;
   readonly leftovers: LeftoverFiles;
   /** The native addon of the raw socket unless given. */

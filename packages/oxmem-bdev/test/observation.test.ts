@@ -125,6 +125,18 @@ describe('a driver that is observed', () => {
     await expect(fetch(address)).rejects.toThrow();
   });
 
+  it('says after two seconds that it waits for an endpoint that does not answer', async () => {
+    const driver = rig.start();
+    await rig.until(() => {
+      rig.clock.advanceBy(SECOND / 10);
+      return driver.logged.length > 0;
+    });
+    expect(driver.logged).toEqual([
+      expect.stringMatching(/^waits for \S+ to answer on drv0, 2 s of at most 5 s so far$/),
+    ]);
+    expect(await rig.endOf(driver)).toBeInstanceOf(DriverError);
+  });
+
   it('does not start when the file cannot be written or the port is taken', async () => {
     rig.startEndpoint();
     const taken = createServer();

@@ -95,6 +95,7 @@ describe('the command line', () => {
   it('the overview names all commands, and the version is one', async () => {
     const { stdout } = await run(['--help']);
     for (const name of ['decode', 'check', 'dissector']) expect(stdout).toContain(`tloe ${name}`);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     expect((await run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+/);
   });
 

@@ -57,6 +57,8 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
   readonly #all: readonly MemoryRequest[];
   readonly #witness: ContentWitness | undefined;
   readonly #clock: Pick<Clock, 'now'> | undefined;
+  /** When the row of submits began that the next kick ends; -1 between rows. */
+  #rowAt: Micros = -1;
   readonly #probeBuffer = ByteRegion.allocate(PROBE_BYTES);
   readonly #onRequestFailed: ((block: BlockRequest, status: MemoryStatus) => void) | undefined;
 
@@ -106,6 +108,7 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
   }
 
   kick(): void {
+    this.#rowAt = -1;
     this.#memory.kick();
   }
 
@@ -113,7 +116,7 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     if (status !== MemoryStatus.ok && this.#memory.keeps?.(request, status) === true) return;
     const block = request.tag as BlockRequest;
     if (status === MemoryStatus.ok && this.#witness?.isDue() === true) this.#show(request, block);
-    if (status === MemoryStatus.ok) this.#time(block, request.tagMicros);
+    if (status === MemoryStatus.ok) this.#time(block, request);
     request.tag = undefined;
     request.buffer = undefined;
     this.#free.push(request);
@@ -164,15 +167,20 @@ export class RemoteBlockDevice implements BlockBackend, RequestOwner {
     const request = this.#free.pop();
     assert(request !== undefined, 'no more requests than the device has room for');
     request.tag = block;
-    if (this.#clock !== undefined) request.tagMicros = this.#clock.now();
+    if (this.#clock === undefined) return request;
+    // What comes in one row came at one time.
+    if (this.#rowAt < 0) this.#rowAt = this.#clock.now();
+    request.tagMicros = this.#rowAt;
     return request;
   }
 
-  #time({ command }: BlockRequest, submittedAt: Micros): void {
+  /** It was last touched by the frame that has completed it, at the time of its batch. */
+  #time({ command }: BlockRequest, { touchedAt, tagMicros }: MemoryRequest): void {
     if (this.#clock === undefined) return;
     const { readLatency, writeLatency } = this.stats;
-    if (command === BlockCommand.Read) readLatency.record(this.#clock.now() - submittedAt);
-    else if (command === BlockCommand.Write) writeLatency.record(this.#clock.now() - submittedAt);
+    const micros = touchedAt > tagMicros ? touchedAt - tagMicros : 0;
+    if (command === BlockCommand.Read) readLatency.record(micros);
+    else if (command === BlockCommand.Write) writeLatency.record(micros);
   }
 
   #finish(block: BlockRequest, status: MemoryStatus): void {

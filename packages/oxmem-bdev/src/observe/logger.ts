@@ -23,7 +23,7 @@ export function createLogger(
   const text = pretty({
     destination: STDERR,
     sync: true,
-    colorize: process.stderr.isTTY && process.env['NO_COLOR'] === undefined,
+    colorize: process.stderr.isTTY && (process.env['NO_COLOR'] ?? '') === '',
     translateTime: 'SYS:yyyy-mm-dd HH:MM:ss.l',
     singleLine: true,
     // For machines; the sentence has what a person wants.

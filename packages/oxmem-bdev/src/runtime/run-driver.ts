@@ -14,6 +14,7 @@ import { describeSilence, silenceFacts } from '../endpoint/silence.ts';
 import { DriverError } from '../errors.ts';
 import { dismissPredecessors } from '../kernel/predecessor.ts';
 import type { Observation } from '../observe/observation.ts';
+import { whileWaiting } from '../observe/waiting.ts';
 import { logSummary } from '../observe/summary.ts';
 import type { ReadyPlace } from './front-end.ts';
 import { checkPlaces, writePidFile } from './place-check.ts';
@@ -96,25 +97,37 @@ async function start(
 /** Somebody would lose data if the devices went now: says who, and waits. */
 async function untilUnused(
   { frontEnd, watch, service }: Driver,
-  { clock, logger }: DriverPorts,
+  ports: DriverPorts,
   stop: StopRequest,
 ): Promise<void> {
+  const { clock, logger } = ports;
   let users = await frontEnd.describeUsers();
   if (users === undefined) return;
   logger.warn(
     `stops as soon as nobody uses the device: ${users}; a second signal stops it at once, and ` +
       'whoever uses it then gets I/O errors',
   );
-  while (users !== undefined && !stop.isInsisted && watch.end === undefined) {
-    service.waitsFor(users);
-    await Promise.race([pause(clock, LOOK_AGAIN_MICROS), stop.insisted, watch.ended]);
-    users = await frontEnd.describeUsers();
-  }
+  const untilFree = async (): Promise<void> => {
+    while (users !== undefined && !stop.isInsisted && watch.end === undefined) {
+      service.waitsFor(users);
+      await Promise.race([pause(clock, LOOK_AGAIN_MICROS), stop.insisted, watch.ended]);
+      users = await frontEnd.describeUsers();
+    }
+  };
+  await whileWaiting(
+    untilFree(),
+    { text: 'waits until nobody uses the device', isLogged: true },
+    ports,
+  );
 }
 
 async function open(driver: Driver, options: Options, ports: DriverPorts): Promise<void> {
   const { memory, socket, watch } = driver;
-  const result = await memory.open(options.openTimeout);
+  const waited = {
+    text: `waits for ${formatMac(options.mac)} to answer on ${options.netdev}`,
+    limitMicros: options.openTimeout,
+  };
+  const result = await whileWaiting(memory.open(options.openTimeout), waited, ports);
   if (!result.isOpen) {
     if (watch.end !== undefined) throw watch.end;
     const given = {

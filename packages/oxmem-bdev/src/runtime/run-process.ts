@@ -39,6 +39,7 @@ export async function runProcess(
         originUnixMicros: clock.originUnixMicros,
         logger,
         print: (line) => process.stdout.write(`${line}\n`),
+        terminal: terminalFor(options),
         environment: process.env,
         leftovers,
         runFolder: RECORD_FOLDER,
@@ -77,6 +78,12 @@ function stopOnSignals(leftovers: LeftoverFiles, hurryMillis: number): StopReque
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   process.on('SIGUSR2', () => stop.askHandOver());
   return stop;
+}
+
+/** Where somebody looks at the log, and wants to hear more than of what is wrong. */
+function terminalFor({ logFormat, logLevel }: Options): ((text: string) => void) | undefined {
+  const isWanted = logFormat === 'text' && ['info', 'debug', 'trace'].includes(logLevel);
+  return isWanted && process.stderr.isTTY ? (text) => process.stderr.write(text) : undefined;
 }
 
 function isSent(pid: number, signal: NodeJS.Signals): boolean {

@@ -61,8 +61,9 @@ export const CHECK: CommandSyntax = {
   usage: 'check --netdev=DEV --mac=MAC [options]',
   summary:
     'Plays dialogues, right and wrong ones, against an OmniXtend endpoint and\n' +
-    'reports what it does with them. WRITES to its memory, --size bytes from --base\n' +
-    'on, and puts back what was there: nobody else may use that range meanwhile.',
+    'reports what it does with them. WRITES to its memory, --size bytes from\n' +
+    '--base on, and puts back what was there: nobody else may use that range\n' +
+    'meanwhile.',
   maxArguments: 0,
   options: [
     {

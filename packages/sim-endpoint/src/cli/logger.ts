@@ -19,7 +19,7 @@ export function createLogger(
     return pino({ level: settings.level }, { write: (line) => output.write(line) });
   }
   const toText = prettyFactory({
-    colorize: output.isTTY === true,
+    colorize: output.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'pid,hostname',
     // The message says it all; the fields are for programs.
