@@ -58,13 +58,20 @@ export class LatencyHistogram {
     return 0;
   }
 
-  /** How many were shorter than `micros`, a power of two from 16 on, or one and a half of one. */
-  countBelow(micros: Micros): number {
+  /**
+   * How many were shorter than each of the boundaries.
+   *
+   * @param boundaries  rising; each a power of two from 16 on, or one and a half of one
+   */
+  countsBelow(boundaries: readonly Micros[]): number[] {
     let seen = 0;
-    for (let index = 0; index < BUCKETS && lastOf(index) < micros; index++) {
-      seen += this.#buckets[index] as number;
-    }
-    return seen;
+    let index = 0;
+    return boundaries.map((micros) => {
+      for (const end = bucketOf(micros); index < end; index++) {
+        seen += this.#buckets[index] as number;
+      }
+      return seen;
+    });
   }
 
   /** The buckets that are not empty: the longest time of each, and how many it has. */

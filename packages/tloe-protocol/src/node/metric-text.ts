@@ -54,11 +54,12 @@ function pushHistogram(
   labels: MetricLabels,
   histogram: LatencyHistogram,
 ): void {
-  for (const micros of BOUNDARIES_MICROS) {
-    const text = labelText({ ...labels, le: String(micros / 1e6) });
-    lines.push(`${name}_bucket${text} ${histogram.countBelow(micros)}`);
-  }
-  lines.push(`${name}_bucket${labelText({ ...labels, le: '+Inf' })} ${histogram.count}`);
+  const own = labelText({ ...labels, le: '' }).slice(0, -'"}'.length);
+  const counts = histogram.countsBelow(BOUNDARIES_MICROS);
+  BOUNDARIES_SECONDS.forEach((seconds, i) => {
+    lines.push(`${name}_bucket${own}${seconds}"} ${counts[i]}`);
+  });
+  lines.push(`${name}_bucket${own}+Inf"} ${histogram.count}`);
   lines.push(`${name}_sum${labelText(labels)} ${histogram.sumMicros / 1e6}`);
   lines.push(`${name}_count${labelText(labels)} ${histogram.count}`);
 }
@@ -77,3 +78,4 @@ const BOUNDARIES_MICROS: readonly number[] = Array.from(
   { length: 41 },
   (_, i) => 2 ** (4 + Math.floor(i / 2)) * (i % 2 === 0 ? 1 : 1.5),
 );
+const BOUNDARIES_SECONDS = BOUNDARIES_MICROS.map((micros) => String(micros / 1e6));
