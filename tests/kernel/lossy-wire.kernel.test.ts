@@ -19,7 +19,7 @@ describeRequiring(
       rig = await DeviceLab.open({ mtuBytes: 1500, places: 2 });
       await runInTime('modprobe', 'sch_netem');
       await rig.startEndpointAt(1, '16M');
-      driver = await rig.serve({ args: ['--request-timeout=2s'] });
+      driver = await rig.serve({ args: ['--request-timeout=10s'] });
     });
     afterAll(async () => {
       disturb(rig, []);
