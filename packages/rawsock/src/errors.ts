@@ -1,5 +1,6 @@
-import { getSystemErrorName } from 'node:util';
 import { constants } from 'node:os';
+import { basename } from 'node:path';
+import { getSystemErrorName } from 'node:util';
 import type { NativeError } from './native-binding.ts';
 
 /** What can go wrong with a raw socket. The codes are the interface; messages may change. */
@@ -93,6 +94,14 @@ export function closedError(interfaceName: string): RawSocketError {
   );
 }
 
+/** A program of its own can be given the capability; to Node it would be given for every script. */
+function wayToGrant(): string {
+  const isNode = /^node(?:js)?$/.test(basename(process.execPath));
+  return isNode
+    ? 'take the single executable and grant it the capability with `sudo setcap cap_net_raw+ep`'
+    : `grant it once with \`sudo setcap cap_net_raw+ep ${process.execPath}\``;
+}
+
 /** Puts a failed system call of `openSocket` into words. Anything else is returned as it is. */
 export function openError(interfaceName: string, thrown: unknown): unknown {
   if (!isNativeError(thrown)) return thrown;
@@ -104,8 +113,7 @@ export function openError(interfaceName: string, thrown: unknown): unknown {
     case EACCES:
       return new RawSocketError(
         'ERR_RAWSOCK_PERMISSION',
-        'Raw sockets need the capability CAP_NET_RAW: run with sudo, or grant it once with ' +
-          `\`sudo setcap cap_net_raw+ep ${process.execPath}\`.`,
+        `Raw sockets need the capability CAP_NET_RAW: run with sudo, or ${wayToGrant()}.`,
         details,
       );
     case ENODEV:
