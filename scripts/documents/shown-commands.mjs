@@ -34,6 +34,7 @@ export const untypedCommands = {
   'docs/performance.md': {
     'pnpm bench --record': takesLong,
     "pnpm bench --rows='budget'": takesLong,
+    "pnpm bench --rows='watched' --pairs=9": takesLong,
     "pnpm bench --rows='C exchange' --pairs=9": takesLong,
     "pnpm bench --rows='d1 p50'": takesLong,
     "pnpm bench --rows='heap,idle,start,resident'": takesLong,
