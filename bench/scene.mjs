@@ -233,7 +233,10 @@ export class Scene {
     this.#children.push({ role: 'driver', child });
     await child.ready('ready:', READY_MILLIS);
     this.driverStartMillis = performance.now() - startedAt;
-    if (spec.isWatched === true) this.#watch(child);
+    if (spec.isWatched !== true) return;
+    // A short run may end before the second time.
+    await this.#scrape();
+    this.#watch(child);
   }
 
   #watchArgs() {
