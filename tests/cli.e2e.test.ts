@@ -17,11 +17,15 @@ import { describeRequiring, itRequiring } from './requires.ts';
 const root = join(import.meta.dirname, '..');
 const MAC = '04:00:00:00:00:01';
 
-/** One line on standard error that is one sentence, nothing on standard output, no stack. */
+/**
+ * One line on standard error that is one sentence, nothing on standard output, no stack. A wait of
+ * more than two seconds is told before, by the log.
+ */
 function expectSentence(result: ProgramResult, code: number): string {
   const { stdout, stderr } = result;
   expect({ code: result.code, stdout }, stderr).toEqual({ code, stdout: '' });
-  const lines = stderr.trimEnd().split('\n');
+  const told = stderr.trimEnd().split('\n');
+  const lines = told.filter((line) => !/ INFO: waits for .* so far$/.test(line));
   expect(lines, stderr).toHaveLength(1);
   expect(lines[0]).toMatch(/^oxmem-(bdev|sim-endpoint): \S.*\S$/);
   return lines[0] ?? '';
