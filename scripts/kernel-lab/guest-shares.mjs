@@ -16,15 +16,10 @@
  * @type {readonly Share[]}
  */
 const plan = [
+  { files: [...files('volumes', 'many-devices', 'swap'), ...packageFiles('device', 'cycles')] },
+  { files: files('stopping', 'mirror', 'bad-input', 'lossy-wire', 'detach-by-force') },
   { files: files('standstill', 'filesystems', 'partitions', 'service-user', 'guest') },
-  { files: files('stopping', 'mirror', 'bad-input', 'lossy-wire') },
   { files: files('takeover', 'commands', 'readme', 'demo', 'nbd-client') },
-  {
-    files: [
-      ...files('detach-by-force', 'volumes', 'many-devices', 'swap'),
-      ...packageFiles('device', 'cycles'),
-    ],
-  },
 ];
 
 /** @param {string[]} names */
