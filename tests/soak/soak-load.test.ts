@@ -16,6 +16,9 @@ class FakeMemory {
   /** What becomes of a write; undefined: all is well. */
   onWrite: ((offset: number, data: Buffer) => 'fail' | 'lose' | undefined) | undefined = undefined;
 
+  /** Told before each read. */
+  onRead: ((offset: number) => void) | undefined = undefined;
+
   start(): SoakLoad {
     this.renewClient();
     return new SoakLoad(this, PLACE, STYLE);
@@ -26,6 +29,7 @@ class FakeMemory {
     const client = {
       read: async (offset: number, target: Buffer) => {
         await turn();
+        this.onRead?.(offset);
         this.bytes.copy(target, 0, offset);
       },
       write: async (offset: number, data: Buffer) => {
@@ -99,8 +103,10 @@ describe('the load of a long run', () => {
   it('notices a failed write that lands after a read has shown the old bytes', async () => {
     const memory = new FakeMemory();
     const load = memory.start();
-    let late = (): void => {};
+    let late: (() => void) | undefined;
+    const isFirstWorker = (offset: number): boolean => offset < PLACE.spacingBytes;
     memory.onWrite = (offset, data) => {
+      if (!isFirstWorker(offset)) return undefined;
       memory.onWrite = undefined;
       late = () => void data.copy(memory.bytes, offset);
       return 'fail';
@@ -108,8 +114,13 @@ describe('the load of a long run', () => {
     await until(load, () => memory.meter.total.errors.size > 0);
     const failedMs = performance.now();
     await until(load, () => load.isGoodSince(failedMs));
-    late();
     memory.renewClient();
+    // While its worker reads, so that no write of it covers what lands.
+    memory.onRead = (offset) => {
+      if (!isFirstWorker(offset)) return;
+      memory.onRead = undefined;
+      late?.();
+    };
     await expect(load.runFor(20_000)).rejects.toThrow(WrongByte);
   });
 
