@@ -87,12 +87,13 @@ export class Observation {
   }
 
   /** Ends all of it; the stats file gets the last counts. */
-  close(): void {
+  async close(): Promise<void> {
+    const file = this.#file;
     this.#isClosed = true;
     this.#server?.close();
-    this.#file?.close();
     this.#file = undefined;
     this.#server = undefined;
+    await file?.close();
   }
 
   async #makeText(): Promise<string> {

@@ -179,7 +179,7 @@ async function endDriver(
     link: memory,
     closeTimeoutMicros: memory.link.config.closeTimeoutMicros,
     release: async () => {
-      observation.close();
+      await observation.close();
       await capture?.close();
       service.close();
       ports.leftovers.removeAll();

@@ -17,7 +17,7 @@ export interface EndpointObserved {
 /** Tells others how an endpoint fares. */
 export interface EndpointObservation {
   /** Ends it; the stats file gets the last counts. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface EndpointObservation {
  */
 export async function observeEndpoint(observed: EndpointObserved): Promise<EndpointObservation> {
   const { options, log } = observed;
-  if (options.statsFile === undefined && options.metrics === undefined) return { close: () => {} };
+  if (options.statsFile === undefined && options.metrics === undefined) return { close: async () => {} };
   const { MetricsServer, StatsFile, metricText } = await import('@oxmem/tloe-protocol/observe');
   const { endpointReport } = await import('./endpoint-report.ts');
   const { ENDPOINT_METRICS } = await import('./endpoint-metrics.ts');
@@ -72,9 +72,9 @@ export async function observeEndpoint(observed: EndpointObserved): Promise<Endpo
     throw error;
   }
   return {
-    close: () => {
+    close: async () => {
       server?.close();
-      file?.close();
+      await file?.close();
     },
   };
 }

@@ -87,7 +87,7 @@ async function untilEnd(endpoint: RunningEndpoint, options: CliOptions, run: Run
     await end.reached;
   } finally {
     await endpoint.close();
-    observation?.close();
+    await observation?.close();
     if (pidFile !== undefined) removePidFile(pidFile, log);
     logSummary(log, endpoint.stats());
   }

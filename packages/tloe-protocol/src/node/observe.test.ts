@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { LatencyHistogram } from '../latency-histogram.ts';
 import { LinkStats } from '../link/link-stats.ts';
@@ -66,27 +68,63 @@ describe('a stats file', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is there at once, fresh after each interval, and has the last word when it is closed', () => {
-    const path = join(folder, 'x.json');
+  function open(name: string): Rig {
+    const path = join(folder, name);
     const clock = new VirtualClock();
     const failures: string[] = [];
     let count = 0;
     const read = (): object => ({ count: count++ });
     const onFailure = ({ message }: Error): void => void failures.push(message);
     const file = new StatsFile({ path, intervalMicros: 2 * SECOND, clock, read, onFailure });
+    return { path, clock, failures, file };
+  }
+
+  interface Rig {
+    readonly path: string;
+    readonly clock: VirtualClock;
+    readonly failures: string[];
+    readonly file: StatsFile;
+  }
+
+  it('is there at once, fresh after each interval, and has the last word when it is closed', async () => {
+    const { path, clock, failures, file } = open('x.json');
     const text = (): string => readFileSync(path, 'utf8');
     expect(text()).toBe('{"count":0}\n');
     clock.advanceBy(1.9 * SECOND);
     expect(text()).toBe('{"count":0}\n');
     clock.advanceBy(0.2 * SECOND);
-    expect(text()).toBe('{"count":1}\n');
-    rmSync(folder, { recursive: true });
-    clock.advanceBy(6 * SECOND);
-    expect(failures).toEqual([expect.stringMatching(/^ENOENT/)]);
-    folder = mkdtempSync(folder);
-    file.close();
+    await vi.waitFor(() => expect(text()).toBe('{"count":1}\n'));
+    clock.advanceBy(2 * SECOND);
+    await file.close();
+    expect(text()).toBe('{"count":3}\n');
     clock.advanceBy(60 * SECOND);
+    expect(readdirSync(folder)).toEqual(['x.json']);
+    expect(failures).toEqual([]);
+  });
+
+  it('tells once that it cannot be written, and leaves no draft', async () => {
+    const { clock, failures, file } = open('x.json');
+    rmSync(folder, { recursive: true });
+    clock.advanceBy(2 * SECOND);
+    await vi.waitFor(() => expect(failures).toEqual([expect.stringMatching(/^ENOENT/)]));
+    clock.advanceBy(2 * SECOND);
+    folder = mkdtempSync(folder);
+    await file.close();
     expect(failures).toHaveLength(1);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('holds nobody up where the disk takes for ever', async () => {
+    const { path, clock, failures, file } = open('x.json');
+    // Whoever opens this for writing waits for a reader.
+    execFileSync('mkfifo', [`${path}.${process.pid}.tmp`]);
+    for (let i = 0; i < 5; i++) clock.advanceBy(2 * SECOND);
+    const closed = file.close();
+    clock.advanceBy(SECOND);
+    await closed;
+    expect(failures).toEqual([]);
+    // One write waits, not five.
+    expect(await readFile(`${path}.${process.pid}.tmp`, 'utf8')).toBe('{"count":1}\n');
+    await vi.waitFor(() => expect(readdirSync(folder)).toEqual(['x.json']));
   });
 });

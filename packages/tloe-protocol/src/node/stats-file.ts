@@ -1,7 +1,8 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
 
 import type { Clock } from '../host/clock.ts';
-import type { Micros } from '../units.ts';
+import { MILLISECOND, type Micros } from '../units.ts';
 
 /** How a stats file is kept. */
 export interface StatsFileOptions {
@@ -17,30 +18,45 @@ export interface StatsFileOptions {
 /**
  * A JSON file that says every few seconds how things are. It is replaced as a whole: a reader sees
  * the old one or the new one, never half of one. It stays when the program ends, with the last word.
+ *
+ * After the first time it is written behind the program's back: a disk may take seconds, and the
+ * file may even lie on the device that the program serves.
  */
 export class StatsFile {
   readonly #options: StatsFileOptions;
   readonly #alarm: ReturnType<Clock['createAlarm']>;
   #dueAt: Micros;
+  /** Undefined: nothing is being written. */
+  #writing: Promise<void> | undefined = undefined;
   #hasFailed = false;
 
   /** @throws Error of the system when the file cannot be written */
   constructor(options: StatsFileOptions) {
     this.#options = options;
-    this.#write();
+    this.#writeFirst();
     this.#dueAt = options.clock.now();
     this.#alarm = options.clock.createAlarm(() => this.#onAlarm());
     this.#arm();
   }
 
-  /** Writes it for the last time. */
-  close(): void {
+  /** Writes it for the last time. A file system that takes long is not waited for. */
+  async close(): Promise<void> {
+    const { clock } = this.#options;
     this.#alarm.close();
-    this.#tryToWrite();
+    await new Promise<void>((resolve) => {
+      const alarm = clock.createAlarm(resolve);
+      alarm.arm(clock.now() + LAST_WORD_MICROS);
+      void this.#writeLast().then(() => {
+        alarm.close();
+        resolve();
+      });
+    });
   }
 
   #onAlarm(): void {
-    this.#tryToWrite();
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
     this.#arm();
   }
 
@@ -52,25 +68,41 @@ export class StatsFile {
     this.#alarm.arm(this.#dueAt);
   }
 
-  #tryToWrite(): void {
+  #writeFirst(): void {
     try {
-      this.#write();
+      writeFileSync(this.#draft, this.#text());
+      renameSync(this.#draft, this.#options.path);
+    } catch (thrown) {
+      rmSync(this.#draft, { force: true });
+      throw thrown;
+    }
+  }
+
+  async #writeLast(): Promise<void> {
+    await this.#writing;
+    await this.#write();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      await writeFile(this.#draft, this.#text());
+      await rename(this.#draft, this.#options.path);
       this.#hasFailed = false;
     } catch (thrown) {
+      await rm(this.#draft, { force: true }).catch(() => {});
       if (!this.#hasFailed) this.#options.onFailure(thrown as Error);
       this.#hasFailed = true;
     }
   }
 
-  #write(): void {
-    const { path, read } = this.#options;
-    const draft = `${path}.${process.pid}.tmp`;
-    try {
-      writeFileSync(draft, `${JSON.stringify(read())}\n`);
-      renameSync(draft, path);
-    } catch (thrown) {
-      rmSync(draft, { force: true });
-      throw thrown;
-    }
+  #text(): string {
+    return `${JSON.stringify(this.#options.read())}\n`;
+  }
+
+  get #draft(): string {
+    return `${this.#options.path}.${process.pid}.tmp`;
   }
 }
+
+/** A program that ends waits so long for its last word to be written. */
+const LAST_WORD_MICROS: Micros = 500 * MILLISECOND;
