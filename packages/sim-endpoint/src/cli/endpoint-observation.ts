@@ -28,7 +28,8 @@ export interface EndpointObservation {
  */
 export async function observeEndpoint(observed: EndpointObserved): Promise<EndpointObservation> {
   const { options, log } = observed;
-  if (options.statsFile === undefined && options.metrics === undefined) return { close: async () => {} };
+  if (options.statsFile === undefined && options.metrics === undefined)
+    return { close: async () => {} };
   const { MetricsServer, StatsFile, metricText } = await import('@oxmem/tloe-protocol/observe');
   const { endpointReport } = await import('./endpoint-report.ts');
   const { ENDPOINT_METRICS } = await import('./endpoint-metrics.ts');
