@@ -22,6 +22,7 @@ import type { MemoryAccess } from '../device/memory-access.ts';
 import type { Proof } from '../witness/prove-contents.ts';
 import { ConnectionTotals } from './connection-totals.ts';
 import {
+  hasConnection,
   nextEndpointState,
   type EndpointState,
   type EndpointTransition,
@@ -382,10 +383,6 @@ export class EndpointMemory implements MemoryAccess {
     assert(next !== undefined, `no ${transition} in state ${this.#state}`);
     this.#state = next;
   }
-}
-
-function hasConnection(state: EndpointState): boolean {
-  return state === 'serving' || state === 'lost' || state === 'unopened';
 }
 
 /** A silent endpoint has so long to come back with its connection, from the loss on. */

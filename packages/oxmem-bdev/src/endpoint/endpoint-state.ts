@@ -61,3 +61,8 @@ export function nextEndpointState(
 ): EndpointState | undefined {
   return ENDPOINT_STATES[state][transition];
 }
+
+/** Whether requests go to the connection as it is, be its peer silent for the moment. */
+export function hasConnection(state: EndpointState): boolean {
+  return state === 'serving' || state === 'lost' || state === 'unopened';
+}

@@ -1,11 +1,13 @@
 import {
   LINK_METRICS,
   SOCKET_METRICS,
+  counter,
+  gauge,
   type Metric,
   type MetricSample,
 } from '@oxmem/tloe-protocol/observe';
 
-import type { EndpointState } from '../endpoint/endpoint-state.ts';
+import { ENDPOINT_STATES } from '../endpoint/endpoint-state.ts';
 import type { DriverReport, ReportedDevice } from './driver-report.ts';
 
 /** What the metrics of a driver are read from. */
@@ -163,33 +165,15 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
     unknown_sources: 'Answers to nothing: late, repeated or invented',
     lock_waits: 'Requests that had to wait for another one of the same bytes',
   }).map(([name, help]) =>
-    counter(`oxmem_${name}_total`, help, (it) => it.accesses.counters[name] ?? 0),
+    counter(`oxmem_${name}_total`, help, (it: Source) => it.accesses.counters[name] ?? 0),
   ),
   ...SOCKET_METRICS,
 ];
 
 const TRANSFERS = ['read', 'write', 'write_zeroes'] as const;
 const OPERATIONS = [...TRANSFERS, 'flush', 'trim'] as const;
-const STATES: readonly EndpointState[] = [
-  'unopened',
-  'serving',
-  'lost',
-  'quiet',
-  'opening',
-  'proving',
-  'doubtful',
-  'stranded',
-  'closed',
-];
+const STATES = Object.keys(ENDPOINT_STATES);
 
 function eachDevice({ devices }: Source, read: (device: Device) => number): MetricSample<number>[] {
   return devices.map((device) => ({ labels: { device: device.name }, value: read(device) }));
-}
-
-function gauge(name: string, help: string, read: (source: Source) => number): Metric<Source> {
-  return { name, kind: 'gauge', help, read: (source) => [{ value: read(source) }] };
-}
-
-function counter(name: string, help: string, read: (source: Source) => number): Metric<Source> {
-  return { name, kind: 'counter', help, read: (source) => [{ value: read(source) }] };
 }

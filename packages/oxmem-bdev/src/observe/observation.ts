@@ -6,11 +6,11 @@ import { formatAddress, formatHostPort, formatMac } from '@oxmem/tloe-protocol/t
 import type { Options } from '../cli/options.ts';
 import { readVersion } from '../cli/program-version.ts';
 import type { RemoteBlockDevice } from '../device/remote-block-device.ts';
-import { deviceSlices } from '../device/device-slices.ts';
+import { deviceSlices, type DeviceSlice } from '../device/device-slices.ts';
 import type { EndpointMemory } from '../endpoint/endpoint-memory.ts';
 import { DriverError, systemCode } from '../errors.ts';
 import type { ReadyPlace } from '../runtime/front-end.ts';
-import type { ReportSource } from './driver-report.ts';
+import type { DriverFacts, ReportSource } from './driver-report.ts';
 import type { Logger } from './logger.ts';
 
 /** What is observed. */
@@ -37,6 +37,8 @@ export class Observation {
   readonly #options: Options;
   readonly #ports: ObservationPorts;
   readonly #begun: Micros;
+  readonly #facts: DriverFacts;
+  readonly #slices: readonly DeviceSlice[];
   #names: readonly string[];
   #file: StatsFile | undefined = undefined;
   #server: MetricsServer | undefined = undefined;
@@ -49,6 +51,10 @@ export class Observation {
     this.#options = options;
     this.#ports = ports;
     this.#begun = ports.clock.now();
+    const { netdev, mac, window } = options;
+    const version = readVersion();
+    this.#facts = { version, pid: process.pid, netdev, endpoint: formatMac(mac), window };
+    this.#slices = deviceSlices(options);
     // As the exports are called; kernel devices have their paths when they are attached.
     this.#names = observed.devices.map((_, i) => (options.num === 1 ? 'oxmem' : `oxmem${i}`));
   }
@@ -166,10 +172,8 @@ export class Observation {
     const { memory, devices, socket } = this.#observed;
     const { clock, originUnixMicros } = this.#ports;
     const now = clock.now();
-    const { netdev, mac, window } = this.#options;
-    const slices = deviceSlices(this.#options);
     return {
-      facts: { version: readVersion(), pid: process.pid, netdev, endpoint: formatMac(mac), window },
+      facts: this.#facts,
       timestamp: Math.round((originUnixMicros + now) / 1e3) / 1e3,
       uptimeSeconds: Math.round((now - this.#begun) / 1e3) / 1e3,
       memory,
@@ -177,7 +181,7 @@ export class Observation {
       devices: devices.map((device, i) => ({
         name: this.#names[i] ?? '',
         sizeBytes: device.sizeBytes,
-        base: formatAddress(slices[i]?.base ?? this.#options.base),
+        base: formatAddress(this.#slices[i]?.base ?? this.#options.base),
         stats: device.stats,
         inFlight: device.inFlight,
       })),

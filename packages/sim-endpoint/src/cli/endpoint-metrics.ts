@@ -1,4 +1,10 @@
-import { LINK_METRICS, SOCKET_METRICS, type Metric } from '@oxmem/tloe-protocol/observe';
+import {
+  LINK_METRICS,
+  SOCKET_METRICS,
+  counter,
+  gauge,
+  type Metric,
+} from '@oxmem/tloe-protocol/observe';
 import type { EndpointReport } from './endpoint-report.ts';
 
 /** Every metric of `oxmem-sim-endpoint`. The names stay. */
@@ -37,18 +43,12 @@ export const ENDPOINT_METRICS: readonly Metric<EndpointReport>[] = [
     frames_refused: 'Opening frames dropped because there were too many connections',
     frames_unconnected: 'Frames dropped because their sender has no connection',
   }).map(([name, help]) =>
-    counter(`oxmem_endpoint_connections_${name}_total`, help, (it) => it.connections[name] ?? 0),
+    counter(
+      `oxmem_endpoint_connections_${name}_total`,
+      help,
+      (it: EndpointReport) => it.connections[name] ?? 0,
+    ),
   ),
   ...LINK_METRICS,
   ...SOCKET_METRICS,
 ];
-
-type Read = (report: EndpointReport) => number;
-
-function gauge(name: string, help: string, read: Read): Metric<EndpointReport> {
-  return { name, kind: 'gauge', help, read: (report) => [{ value: read(report) }] };
-}
-
-function counter(name: string, help: string, read: Read): Metric<EndpointReport> {
-  return { name, kind: 'counter', help, read: (report) => [{ value: read(report) }] };
-}

@@ -29,6 +29,24 @@ export type Metric<Source> = {
     }
 );
 
+/** A metric of one value that rises and falls. */
+export function gauge<Source>(
+  name: string,
+  help: string,
+  read: (source: Source) => number,
+): Metric<Source> {
+  return { name, kind: 'gauge', help, read: (source) => [{ value: read(source) }] };
+}
+
+/** A metric of one value that only grows. */
+export function counter<Source>(
+  name: string,
+  help: string,
+  read: (source: Source) => number,
+): Metric<Source> {
+  return { name, kind: 'counter', help, read: (source) => [{ value: read(source) }] };
+}
+
 /** Metrics as Prometheus reads them (text format 0.0.4). */
 export function metricText<Source>(metrics: readonly Metric<Source>[], source: Source): string {
   const lines: string[] = [];

@@ -57,7 +57,7 @@ export class MemoryRequest {
   /** Byte of `buffer` that stands for `offset`. */
   bufferOffset = 0;
   owner: RequestOwner;
-  /** For the owner's own use. */
+  /** These two are for the owner's own use, and nobody else's. */
   tag: unknown = undefined;
   tagMicros: Micros = 0;
 
