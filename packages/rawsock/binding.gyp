@@ -10,6 +10,7 @@
         "native/interface_info.cc",
         "native/packet_socket.cc",
         "native/poll_loop.cc",
+        "native/receive_ring.cc",
         "native/socket_wrap.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

@@ -30,6 +30,7 @@ void SetBuffer(int fd, int forced, int plain, int bytes) {
 bool PacketSocket::Open(const SocketOptions& options, const ReceiveSlab& slab, Counters* counters,
                         SystemError* error) {
   counters_ = counters;
+  slab_ = slab;
   interface_index_ = options.interface_index;
   // Protocol 0: nothing is received before bind, so nothing passes by the filter.
   fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -41,7 +42,6 @@ bool PacketSocket::Open(const SocketOptions& options, const ReceiveSlab& slab, C
     Close();
     return false;
   }
-  PrepareReceive(slab);
   return true;
 }
 
@@ -54,7 +54,9 @@ bool PacketSocket::Configure(const SocketOptions& options, SystemError* error) {
   if (options.bypass_qdisc) {
     setsockopt(fd_, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
   }
-  SetBuffer(fd_, SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer_bytes);
+  const bool has_ring = options.ring_frames > 0 && !options.monitor &&
+                        ring_.Open(fd_, slab_.slot_bytes - kFrameOffset, options.ring_frames);
+  if (!has_ring) SetBuffer(fd_, SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer_bytes);
   SetBuffer(fd_, SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer_bytes);
   if (!AttachFilter(fd_, options.filter, error)) return false;
   if (options.monitor && !StartMonitor(error)) return false;
@@ -85,17 +87,17 @@ bool PacketSocket::StartMonitor(SystemError* error) {
   return false;
 }
 
-void PacketSocket::PrepareReceive(const ReceiveSlab& slab) {
-  slab_ = slab;
-  receive_vectors_.resize(slab.slots);
-  receive_messages_.assign(slab.slots, mmsghdr{});
-  for (uint32_t i = 0; i < slab.slots; i++) {
-    receive_vectors_[i].iov_base = slab.bytes + size_t{i} * slab.slot_bytes + kFrameOffset;
-    receive_vectors_[i].iov_len = slab.slot_bytes - kFrameOffset;
+void PacketSocket::ReceiveInto(uint8_t* bytes) {
+  slab_.bytes = bytes;
+  receive_vectors_.resize(slab_.slots);
+  receive_messages_.assign(slab_.slots, mmsghdr{});
+  for (uint32_t i = 0; i < slab_.slots; i++) {
+    receive_vectors_[i].iov_base = bytes + size_t{i} * slab_.slot_bytes + kFrameOffset;
+    receive_vectors_[i].iov_len = slab_.slot_bytes - kFrameOffset;
     receive_messages_[i].msg_hdr.msg_iov = &receive_vectors_[i];
     receive_messages_[i].msg_hdr.msg_iovlen = 1;
   }
-  if (slab.times != nullptr) receive_controls_.resize(slab.slots);
+  if (slab_.times != nullptr) receive_controls_.resize(slab_.slots);
 }
 
 void PacketSocket::NoteTime(uint32_t slot, uint32_t frame) {
@@ -111,11 +113,13 @@ void PacketSocket::NoteTime(uint32_t slot, uint32_t frame) {
 
 void PacketSocket::Close() {
   if (fd_ < 0) return;
+  ring_.Close();
   close(fd_);
   fd_ = -1;
 }
 
 ReceiveResult PacketSocket::Receive() {
+  if (ring_.is_open()) return ReceiveFromRing();
   ReceiveResult result;
   for (uint32_t i = 0; i < receive_controls_.size(); i++) {
     receive_messages_[i].msg_hdr.msg_control = receive_controls_[i].bytes;
@@ -129,24 +133,40 @@ ReceiveResult PacketSocket::Receive() {
     result.may_have_more = errno == EINTR || errno == ENETDOWN;
     return result;
   }
-  double bytes = 0;
   for (uint32_t i = 0; i < static_cast<uint32_t>(received); i++) {
     if ((receive_messages_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
       counters_->receive_truncated++;
       continue;
     }
-    const unsigned length = receive_messages_[i].msg_len;
     if (slab_.times != nullptr) NoteTime(i, result.frames);
-    slab_.descriptors[2 * result.frames] =
-        static_cast<int32_t>(i * slab_.slot_bytes + kFrameOffset);
-    slab_.descriptors[2 * result.frames + 1] = static_cast<int32_t>(length);
-    result.frames++;
-    bytes += length;
+    Describe(i * slab_.slot_bytes + kFrameOffset, receive_messages_[i].msg_len, &result);
   }
-  counters_->frames_received += result.frames;
-  counters_->bytes_received += bytes;
   result.may_have_more = static_cast<uint32_t>(received) == slab_.slots;
   return result;
+}
+
+ReceiveResult PacketSocket::ReceiveFromRing() {
+  ReceiveResult result;
+  counters_->receive_calls++;
+  ReceiveRing::Frame frame;
+  while (result.frames < slab_.slots && ring_.Take(&frame)) {
+    if (frame.is_truncated) {
+      counters_->receive_truncated++;
+    } else {
+      Describe(frame.offset, frame.length, &result);
+    }
+  }
+  result.may_have_more = result.frames == slab_.slots;
+  return result;
+}
+
+void PacketSocket::Describe(uint32_t offset, uint32_t length, ReceiveResult* result) {
+  int32_t* pair = slab_.descriptors + 2 * size_t{result->frames};
+  pair[0] = static_cast<int32_t>(offset);
+  pair[1] = static_cast<int32_t>(length);
+  result->frames++;
+  counters_->frames_received++;
+  counters_->bytes_received += length;
 }
 
 SendResult PacketSocket::Send(const uint8_t* region, const int32_t* descriptors, uint32_t count) {

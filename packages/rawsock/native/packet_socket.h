@@ -10,6 +10,7 @@
 
 #include "counters.h"
 #include "frame_filter.h"
+#include "receive_ring.h"
 #include "system_error.h"
 
 namespace rawsock {
@@ -22,10 +23,14 @@ struct SocketOptions {
   bool bypass_qdisc = true;
   // Hears all that passes the interface, both ways, and notes when.
   bool monitor = false;
+  // Room for so many frames in a ring that the kernel shares; 0: none, frames are copied. Nor is
+  // there one for a monitor, or where the kernel refuses it.
+  uint32_t ring_frames = 0;
 };
 
-// Memory for received frames; belongs to JavaScript, which keeps it as long as the socket is open.
-// Frame i of a batch lies at bytes + descriptors[2i] and is descriptors[2i + 1] bytes long.
+// Memory that tells of received frames; belongs to JavaScript, which keeps it as long as the socket
+// is open. Frame i of a batch lies at descriptors[2i] in the socket's memory (its ring, or `bytes`
+// where it has none) and is descriptors[2i + 1] bytes long.
 struct ReceiveSlab {
   uint8_t* bytes = nullptr;
   uint32_t slot_bytes = 0;
@@ -68,17 +73,25 @@ class PacketSocket {
   PacketSocket(const PacketSocket&) = delete;
   PacketSocket& operator=(const PacketSocket&) = delete;
 
-  // `slab` and `counters` must stay valid until Close.
+  // `slab` and `counters` must stay valid until Close. `slab.bytes` may be null as long as nothing
+  // is received, and is not needed with a ring.
   bool Open(const SocketOptions& options, const ReceiveSlab& slab, Counters* counters,
             SystemError* error);
+  // Memory to receive into, of a socket without a ring: slab.slots times slab.slot_bytes.
+  void ReceiveInto(uint8_t* bytes);
   // Idempotent.
   void Close();
 
   int fd() const { return fd_; }
   bool is_open() const { return fd_ >= 0; }
 
-  // One recvmmsg: at most slab.slots frames.
+  // At most slab.slots frames, from the ring or by one recvmmsg. They stay where they are until
+  // Done.
   ReceiveResult Receive();
+  // Nobody looks at the frames of the last Receive any more.
+  void Done() { ring_.GiveBack(); }
+  // The memory that frames are received into belongs to the socket.
+  ReceiveRing& ring() { return ring_; }
 
   // Sends `count` frames that lie in `region`; descriptors must have been checked against it.
   // Frames that the interface cannot carry now or ever are taken, lost and counted.
@@ -97,7 +110,9 @@ class PacketSocket {
  private:
   bool Configure(const SocketOptions& options, SystemError* error);
   bool StartMonitor(SystemError* error);
-  void PrepareReceive(const ReceiveSlab& slab);
+  void PrepareReceive();
+  ReceiveResult ReceiveFromRing();
+  void Describe(uint32_t offset, uint32_t length, ReceiveResult* result);
   void NoteTime(uint32_t slot, uint32_t frame);
   // After a failed sendmmsg: true if the batch goes on, having skipped `*skip` frames.
   bool HandleSendError(int error, uint32_t left, SendResult* result, uint32_t* skip);
@@ -109,6 +124,7 @@ class PacketSocket {
   bool retried_after_error_ = false;
   Counters* counters_ = nullptr;
   ReceiveSlab slab_;
+  ReceiveRing ring_;
   std::vector<iovec> receive_vectors_;
   std::vector<mmsghdr> receive_messages_;
   // Room for a time stamp per slot; empty unless times are asked for.

@@ -1,6 +1,10 @@
 #include "poll_loop.h"
 
 #include <sched.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 namespace rawsock {
 namespace {
@@ -22,16 +26,19 @@ PollLoop* PollLoop::Create(napi_env env, int fd, PollListener* listener, int* uv
     return nullptr;
   }
   auto* self = new PollLoop(listener);
-  *uv_error = uv_poll_init(loop, &self->poll_, fd);
+  self->rest_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  *uv_error = self->rest_fd_ < 0 ? -errno : uv_poll_init(loop, &self->poll_, fd);
   if (*uv_error != 0) {
     delete self;
     return nullptr;
   }
-  // These three cannot fail.
+  // These cannot fail.
+  uv_poll_init(loop, &self->rest_, self->rest_fd_);
   uv_timer_init(loop, &self->retry_);
   uv_timer_init(loop, &self->watch_);
   uv_idle_init(loop, &self->spin_);
   self->Adopt(Base(&self->poll_));
+  self->Adopt(Base(&self->rest_));
   self->Adopt(Base(&self->retry_));
   self->Adopt(Base(&self->watch_));
   self->Adopt(Base(&self->spin_));
@@ -52,6 +59,7 @@ void PollLoop::Adopt(uv_handle_t* handle) {
 void PollLoop::Close() {
   listener_ = nullptr;
   CloseHandle(Base(&poll_));
+  CloseHandle(Base(&rest_));
   CloseHandle(Base(&retry_));
   CloseHandle(Base(&watch_));
   CloseHandle(Base(&spin_));
@@ -74,12 +82,28 @@ void PollLoop::OnCleanup(napi_async_cleanup_hook_handle, void* data) {
   if (self->listener_ != nullptr) self->listener_->OnEnvironmentEnd();
 }
 
+PollLoop::~PollLoop() {
+  if (rest_fd_ >= 0) close(rest_fd_);
+}
+
 void PollLoop::Poll(bool writable) {
+  is_resting_ = false;
   uv_poll_start(&poll_, writable ? UV_READABLE | UV_WRITABLE : UV_READABLE, OnPoll);
 }
 
+void PollLoop::Rest(uint64_t nanos) {
+  if (uv_is_active(Base(&poll_)) != 0) uv_poll_stop(&poll_);
+  if (uv_is_active(Base(&rest_)) == 0) uv_poll_start(&rest_, UV_READABLE, OnRested);
+  itimerspec when{};
+  when.it_value.tv_nsec = static_cast<long>(nanos);
+  timerfd_settime(rest_fd_, 0, &when, nullptr);
+  is_resting_ = true;
+}
+
 void PollLoop::StopPolling() {
+  is_resting_ = false;
   uv_poll_stop(&poll_);
+  uv_poll_stop(&rest_);
   uv_timer_stop(&retry_);
   uv_timer_stop(&watch_);
   uv_idle_stop(&spin_);
@@ -107,6 +131,15 @@ void PollLoop::OnPoll(uv_poll_t* handle, int status, int events) {
   if (status < 0 && self->listener_ != nullptr) self->listener_->OnSocketError();
   if ((events & UV_READABLE) != 0 && self->listener_ != nullptr) self->listener_->OnReadable();
   if ((events & UV_WRITABLE) != 0 && self->listener_ != nullptr) self->listener_->OnWritable();
+}
+
+void PollLoop::OnRested(uv_poll_t* handle, int, int) {
+  PollLoop* self = Of(handle->data);
+  uint64_t times = 0;
+  if (read(self->rest_fd_, &times, sizeof(times)) < 0) return;
+  if (!self->is_resting_ || self->listener_ == nullptr) return;
+  self->is_resting_ = false;
+  self->listener_->OnReadable();
 }
 
 void PollLoop::OnRetry(uv_timer_t* handle) {

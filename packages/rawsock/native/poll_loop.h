@@ -39,6 +39,8 @@ class PollLoop {
 
   // Waits for frames, and for room to send if `writable`.
   void Poll(bool writable);
+  // Waits for nothing until `nanos` have passed, then calls OnReadable.
+  void Rest(uint64_t nanos);
   void StopPolling();
   // Calls OnWritable after a moment, for devices that cannot tell when they have room.
   void RetrySoon();
@@ -51,10 +53,11 @@ class PollLoop {
 
  private:
   explicit PollLoop(PollListener* listener) : listener_(listener) {}
-  ~PollLoop() = default;
+  ~PollLoop();
 
   static PollLoop* Of(void* data) { return static_cast<PollLoop*>(data); }
   static void OnPoll(uv_poll_t* handle, int status, int events);
+  static void OnRested(uv_poll_t* handle, int status, int events);
   static void OnRetry(uv_timer_t* handle);
   static void OnWatchTimer(uv_timer_t* handle);
   static void OnSpin(uv_idle_t* handle);
@@ -69,6 +72,10 @@ class PollLoop {
   unsigned open_handles_ = 0;
   uint64_t spin_until_nanos_ = 0;
   uv_poll_t poll_{};
+  // Timers of libuv are no finer than a millisecond.
+  int rest_fd_ = -1;
+  bool is_resting_ = false;
+  uv_poll_t rest_{};
   uv_timer_t retry_{};
   uv_timer_t watch_{};
   uv_idle_t spin_{};

@@ -72,13 +72,13 @@ SocketWrap::SocketWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   options.bypass_qdisc = given.Get("bypassQdisc").ToBoolean();
   options.monitor = given.Get("times").IsTypedArray();
   options.filter.takes_all = options.monitor;
+  options.ring_frames = ReadUint(given, "receiveRingFrames");
   busy_poll_micros_ = ReadUint(given, "busyPollMicros");
   filter_ = options.filter;
 
-  auto bytes = given.Get("slab").As<Napi::Uint8Array>();
   auto descriptors = given.Get("descriptors").As<Napi::Int32Array>();
   auto counters = given.Get("counters").As<Napi::Float64Array>();
-  ReceiveSlab slab{bytes.Data(), ReadUint(given, "slotBytes"), ReadUint(given, "slots"),
+  ReceiveSlab slab{nullptr, ReadUint(given, "slotBytes"), ReadUint(given, "slots"),
                    descriptors.Data(), nullptr};
   bool has_room_for_times = true;
   if (options.monitor) {
@@ -86,8 +86,8 @@ SocketWrap::SocketWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     slab.times = times.Data();
     has_room_for_times = times.ElementLength() >= 2 * size_t{slab.slots};
   }
-  if (bytes.ByteLength() < size_t{slab.slot_bytes} * slab.slots ||
-      descriptors.ElementLength() < 2 * size_t{slab.slots} ||
+  auto awaited = given.Get("awaited").As<Napi::Int32Array>();
+  if (awaited.ElementLength() < 1 || descriptors.ElementLength() < 2 * size_t{slab.slots} ||
       counters.ElementLength() < kCounterCount || !has_room_for_times) {
     Napi::RangeError::New(env, "the shared memory is too small").ThrowAsJavaScriptException();
     return;
@@ -105,9 +105,28 @@ SocketWrap::SocketWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     ThrowSystemError(env, {"uv_poll_init", -uv_error});
     return;
   }
-  // The options object holds the arrays.
+  awaited_ = awaited.Data();
+  // A spinning loop looks all the time; and what recvmmsg fetches is slow enough to come in crowds.
+  may_rest_ = busy_poll_micros_ == 0 && socket_.ring().is_open();
+  // The options object holds the arrays; so does it the memory, until the socket is closed.
+  const Napi::ArrayBuffer memory = ReceiveMemory(env, slab);
+  given.Set("memory", memory);
+  info.This().As<Napi::Object>().Set("memory", memory);
   memory_ = Napi::Persistent(given);
   Ref();
+}
+
+Napi::ArrayBuffer SocketWrap::ReceiveMemory(Napi::Env env, const ReceiveSlab& slab) {
+  ReceiveRing& ring = socket_.ring();
+  if (ring.is_open()) {
+    const size_t size = ring.size();
+    return Napi::ArrayBuffer::New(env, ring.bytes(), size, [size](Napi::Env, void* bytes) {
+      ReceiveRing::Unmap(bytes, size);
+    });
+  }
+  Napi::ArrayBuffer memory = Napi::ArrayBuffer::New(env, size_t{slab.slot_bytes} * slab.slots);
+  socket_.ReceiveInto(static_cast<uint8_t*>(memory.Data()));
+  return memory;
 }
 
 SocketWrap::~SocketWrap() {
@@ -184,14 +203,30 @@ void SocketWrap::OnReadable() {
   const Napi::HandleScope scope(Env());
   // A handler may close the socket; this handle keeps the object until we are through.
   [[maybe_unused]] const Napi::Object self = Value();
-  for (int i = 0; i < kBatchesPerTurn; i++) {
+  uint32_t frames = 0;
+  bool may_have_more = true;
+  for (int i = 0; i < kBatchesPerTurn && may_have_more; i++) {
     const ReceiveResult result = socket_.Receive();
+    may_have_more = result.may_have_more;
+    frames += result.frames;
     if (result.interface_down) NoteInterfaceDown();
     if (result.frames > 0) {
       if (busy_poll_micros_ > 0) loop_->SpinFor(busy_poll_micros_);
       Call(on_batch_, {Napi::Number::New(Env(), result.frames)});
+      socket_.Done();
     }
-    if (!IsOpen() || has_failed_ || !result.may_have_more) return;
+    if (!IsOpen() || has_failed_) return;
+  }
+  if (may_rest_) WaitForMore(frames, may_have_more);
+}
+
+void SocketWrap::WaitForMore(uint32_t frames, bool may_have_more) {
+  const bool rested = rests_;
+  rests_ = pace_.Rests(frames, *awaited_, uv_hrtime()) && !is_blocked_;
+  if (rests_) {
+    loop_->Rest(may_have_more ? 1 : ReceivePace::kRestNanos);
+  } else if (rested) {
+    loop_->Poll(is_blocked_);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "counters.h"
 #include "packet_socket.h"
 #include "poll_loop.h"
+#include "receive_pace.h"
 
 namespace rawsock {
 
@@ -37,7 +38,9 @@ class SocketWrap final : public Napi::ObjectWrap<SocketWrap>, private PollListen
   void OnWatch() override;
   void OnEnvironmentEnd() override;
 
+  Napi::ArrayBuffer ReceiveMemory(Napi::Env env, const ReceiveSlab& slab);
   bool IsOpen() const { return socket_.is_open(); }
+  void WaitForMore(uint32_t frames, bool may_have_more);
   void NoteInterfaceDown();
   void Fail(const char* call, int number);
   void Release();
@@ -47,6 +50,11 @@ class SocketWrap final : public Napi::ObjectWrap<SocketWrap>, private PollListen
   PollLoop* loop_ = nullptr;
   FrameFilter filter_;
   uint32_t busy_poll_micros_ = 0;
+  ReceivePace pace_;
+  // How many frames are sure to come, as JavaScript says; negative: it does not.
+  const int32_t* awaited_ = nullptr;
+  bool may_rest_ = false;
+  bool rests_ = false;
   bool is_started_ = false;
   bool is_blocked_ = false;
   bool has_failed_ = false;

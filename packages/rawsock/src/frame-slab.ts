@@ -25,7 +25,7 @@ export class FrameSlab {
    */
   constructor(slots: number, mtuBytes: number) {
     this.slots = slots;
-    this.slotBytes = roundUp(FRAME_OFFSET + MAC_HEADER_BYTES + VLAN_TAG_BYTES + mtuBytes);
+    this.slotBytes = slotBytesFor(mtuBytes);
     const memory = new ArrayBuffer(this.slotBytes * slots);
     this.bytes = new Uint8Array(memory);
     this.view = new DataView(memory);
@@ -54,6 +54,11 @@ export class FrameSlab {
     const offset = this.descriptors[2 * index] as number;
     return this.bytes.subarray(offset, offset + (this.descriptors[2 * index + 1] as number));
   }
+}
+
+/** Bytes of a slot for frames whose payload is `mtuBytes` at most; a VLAN tag fits besides. */
+export function slotBytesFor(mtuBytes: number): number {
+  return roundUp(FRAME_OFFSET + MAC_HEADER_BYTES + VLAN_TAG_BYTES + mtuBytes);
 }
 
 const FRAME_OFFSET = 2;

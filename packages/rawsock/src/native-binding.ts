@@ -44,12 +44,20 @@ export interface NativeSocketOptions {
   readonly sendBufferBytes: number;
   readonly busyPollMicros: number;
   readonly bypassQdisc: boolean;
-  /** `slots` times `slotBytes` bytes; a frame is put two bytes into its slot. */
-  readonly slab: Uint8Array;
+  /**
+   * Room for so many frames in a ring that the kernel shares, if it grants one. With 0, or with
+   * `times`, there is none: the binding makes memory of `slots` times `slotBytes` bytes and has the
+   * frames copied there.
+   */
+  readonly receiveRingFrames: number;
+  /** Room for a frame of the interface's MTU with a VLAN tag, 2 bytes before it included. */
   readonly slotBytes: number;
+  /** Frames in a batch at most. */
   readonly slots: number;
   /** Offset and length of each frame of a batch; at least `2 * slots` numbers. */
   readonly descriptors: Int32Array;
+  /** One number: how many frames are sure to come, as its owner says; negative: nobody knows. */
+  readonly awaited: Int32Array;
   /**
    * Makes the socket a monitor: it hears every frame of the EtherType that passes the interface,
    * both ways and whole, and notes here when, as seconds since 1970 and nanoseconds; at least
@@ -63,9 +71,14 @@ export interface NativeSocketOptions {
 /** A bound socket. All callbacks come from the event loop, never from inside a method. */
 export interface NativeSocket {
   /**
+   * Where received frames stand, each at an offset ≡ 2 modulo 8. After `close` its bytes may be
+   * anything.
+   */
+  readonly memory: ArrayBuffer;
+  /**
    * Starts reception.
    *
-   * @param onBatch     that many frames stand in the slab; they are overwritten after the return
+   * @param onBatch     that many frames stand in `memory`; they are overwritten after the return
    * @param onWritable  a send that was cut short may go on
    * @param onFailure   the socket is dead for good; `errno` is positive
    */

@@ -6,7 +6,7 @@ import {
   notEthernetError,
   openError,
 } from './errors.ts';
-import { FrameSlab } from './frame-slab.ts';
+import { slotBytesFor } from './frame-slab.ts';
 import { loadBinding } from './load-binding.ts';
 import { COUNTER_NAMES } from './native-binding.ts';
 import type { CounterName, InterfaceInfo, NativeBinding, NativeSocket } from './native-binding.ts';
@@ -22,7 +22,15 @@ export interface RawSocketOptions {
   readonly busyPollMicros?: number | undefined;
   /** Most frames per batch, 1 .. 1024. Default 64. */
   readonly receiveSlots?: number | undefined;
-  /** Bytes that the kernel may queue until we read. Default 16 MiB. */
+  /**
+   * Receive into a ring of so many frames that the kernel shares (PACKET_RX_RING), 0 .. 65536: no
+   * system call and no copy to get them, but frames beyond these are dropped until some were read,
+   * and memory that is written in turn should be no larger than a processor's cache. 0: frames wait
+   * in the kernel and are copied by recvmmsg; so they are for a monitor, and where the kernel
+   * refuses a ring. Default 512.
+   */
+  readonly receiveRingFrames?: number | undefined;
+  /** Without a ring: bytes that the kernel may queue until we read. Default 16 MiB. */
   readonly receiveBufferBytes?: number | undefined;
   /** Bytes that may wait in the kernel to be sent. Default 16 MiB. */
   readonly sendBufferBytes?: number | undefined;
@@ -85,6 +93,12 @@ export class RawSocket {
   readonly receiveRegion: FrameRegion;
   readonly receiveDescriptors: Int32Array;
   /**
+   * One number, for the owner to write: how many frames are sure to come; negative, as it is at
+   * first: nobody knows. While there are many, the socket rests for a moment (50 us) between two
+   * looks and fetches frames together. Without a ring, or with `busyPollMicros`, it never rests.
+   */
+  readonly awaited: Int32Array = new Int32Array([-1]);
+  /**
    * When the frames of a batch passed by, as the kernel noted it: frame i at second `2i` since 1970
    * and nanosecond `2i + 1`. Of a monitor only.
    */
@@ -115,13 +129,12 @@ export class RawSocket {
   }
 
   private constructor(options: RawSocketOptions, info: InterfaceInfo, binding: NativeBinding) {
-    const slab = new FrameSlab(options.receiveSlots ?? DEFAULT_SLOTS, info.mtuBytes);
+    const slots = options.receiveSlots ?? DEFAULT_SLOTS;
     this.interfaceInfo = info;
     this.mtuBytes = info.mtuBytes;
     this.ownMac = info.mac;
-    this.receiveRegion = slab;
-    this.receiveDescriptors = slab.descriptors;
-    this.receiveTimes = options.monitor === true ? new Float64Array(2 * slab.slots) : undefined;
+    this.receiveDescriptors = new Int32Array(2 * slots);
+    this.receiveTimes = options.monitor === true ? new Float64Array(2 * slots) : undefined;
     this.#counters = new Float64Array(COUNTER_NAMES.length);
     try {
       this.#native = binding.openSocket({
@@ -133,16 +146,23 @@ export class RawSocket {
         sendBufferBytes: options.sendBufferBytes ?? DEFAULT_BUFFER_BYTES,
         busyPollMicros: options.busyPollMicros ?? 0,
         bypassQdisc: options.bypassQdisc ?? true,
-        slab: slab.bytes,
-        slotBytes: slab.slotBytes,
-        slots: slab.slots,
-        descriptors: slab.descriptors,
+        receiveRingFrames: options.receiveRingFrames ?? DEFAULT_RING_FRAMES,
+        slotBytes: slotBytesFor(info.mtuBytes),
+        slots,
+        descriptors: this.receiveDescriptors,
+        awaited: this.awaited,
         times: this.receiveTimes,
         counters: this.#counters,
       });
     } catch (thrown) {
       throw openError(info.name, thrown);
     }
+    const { memory } = this.#native;
+    this.receiveRegion = {
+      bytes: new Uint8Array(memory),
+      view: new DataView(memory),
+      words: new Int32Array(memory),
+    };
   }
 
   /** False once `close` was called. */
@@ -221,6 +241,7 @@ function checkOptions(options: RawSocketOptions): void {
   checkRange('etherType', options.etherType, 0x0600, 0xffff);
   checkRange('busyPollMicros', options.busyPollMicros ?? 0, 0, 1_000_000);
   checkRange('receiveSlots', options.receiveSlots ?? DEFAULT_SLOTS, 1, 1024);
+  checkRange('receiveRingFrames', options.receiveRingFrames ?? 0, 0, 65_536);
   checkRange('receiveBufferBytes', options.receiveBufferBytes ?? 1, 1, MAX_BUFFER_BYTES);
   checkRange('sendBufferBytes', options.sendBufferBytes ?? 1, 1, MAX_BUFFER_BYTES);
   checkMac(options.peerMac);
@@ -238,6 +259,7 @@ function checkMac(mac: Uint8Array | undefined): void {
 }
 
 const DEFAULT_SLOTS = 64;
+const DEFAULT_RING_FRAMES = 512;
 const DEFAULT_BUFFER_BYTES = 16 * 1024 * 1024;
 /** The kernel doubles what it is given and keeps it in a signed 32-bit number. */
 const MAX_BUFFER_BYTES = 0x3fff_ffff;

@@ -20,8 +20,12 @@ export interface BindingRig {
   dispose(): void;
 }
 
-/** What every NativeBinding does, seen through RawSocket. */
-export function bindingContract(title: string, makeRig: () => BindingRig): void {
+/** What every NativeBinding does, seen through RawSocket; `always`: what all sockets are given. */
+export function bindingContract(
+  title: string,
+  makeRig: () => BindingRig,
+  always: Partial<RawSocketOptions> = {},
+): void {
   let rig: BindingRig;
   const opened: RawSocket[] = [];
 
@@ -34,7 +38,7 @@ export function bindingContract(title: string, makeRig: () => BindingRig): void 
   });
 
   function open(interfaceName: string, options: Partial<RawSocketOptions> = {}): RawSocket {
-    const all = { interfaceName, etherType: ETHER_TYPE, ...options };
+    const all = { interfaceName, etherType: ETHER_TYPE, ...always, ...options };
     const socket = RawSocket.open(all, rig.binding);
     opened.push(socket);
     return socket;
@@ -341,7 +345,8 @@ export function bindingContract(title: string, makeRig: () => BindingRig): void 
     });
 
     test('counts what the kernel dropped because nobody read', async () => {
-      const slow = open(rig.right, { receiveBufferBytes: 4096 });
+      const receiveRingFrames = Math.min(1, always.receiveRingFrames ?? 0);
+      const slow = open(rig.right, { receiveBufferBytes: 4096, receiveRingFrames });
       const left = Inbox.start(open(rig.left));
       const route = { to: slow.ownMac, from: left.socket.ownMac };
       await sendAll(

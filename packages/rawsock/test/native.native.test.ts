@@ -5,7 +5,15 @@ import { RawSocket } from '../src/index.ts';
 import { openError } from '../src/errors.ts';
 import { bindingContract } from './binding-contract.ts';
 import type { BindingRig } from './binding-contract.ts';
-import { ETHER_TYPE, Inbox, numberedFrame, slabOf, until } from './frame-exchange.ts';
+import {
+  ETHER_TYPE,
+  Inbox,
+  hex,
+  loopTurn,
+  numberedFrame,
+  slabOf,
+  until,
+} from './frame-exchange.ts';
 import * as network from './private-network.ts';
 import { makeVethRig } from './veth-rig.ts';
 
@@ -13,7 +21,9 @@ const obstacle = network.obstacleToNativeTests();
 const packageRoot = fileURLToPath(new URL('..', import.meta.url));
 
 describe.skipIf(obstacle !== undefined)('native binding on a veth pair', () => {
-  bindingContract('native', makeVethRig);
+  // Some send a thousand frames at once.
+  bindingContract('native, with a ring', makeVethRig, { receiveRingFrames: 2048 });
+  bindingContract('native, by recvmmsg', makeVethRig, { receiveRingFrames: 0 });
 
   describe('traffic', () => {
     let rig: BindingRig;
@@ -23,11 +33,47 @@ describe.skipIf(obstacle !== undefined)('native binding on a veth pair', () => {
     afterEach(() => rig.dispose());
 
     for (const mtuBytes of [1500, 9000]) {
-      test(`exchanges 100 000 frames of up to MTU ${mtuBytes} intact, in order`, async () => {
-        rig.setMtu(mtuBytes);
-        await exchangeManyFrames(rig, { count: 100_000, mtuBytes });
-      });
+      for (const ring of [512, 0]) {
+        const how = ring === 0 ? 'by recvmmsg' : 'in a ring';
+        test(`exchanges 100 000 frames of up to MTU ${mtuBytes} intact, in order, ${how}`, async () => {
+          rig.setMtu(mtuBytes);
+          await exchangeManyFrames(rig, { count: 100_000, mtuBytes, receiveRingFrames: ring });
+        });
+      }
     }
+
+    test('a ring that is full drops frames, counts them, and goes on when it is read', async () => {
+      const left = RawSocket.open({ interfaceName: rig.left, etherType: ETHER_TYPE });
+      const narrow = { etherType: ETHER_TYPE, receiveRingFrames: 1 };
+      const right = RawSocket.open({ interfaceName: rig.right, ...narrow });
+      const route = { to: right.ownMac, from: left.ownMac };
+      const frames = Array.from({ length: 200 }, (_, i) => numberedFrame(route, i, 64));
+      const slab = slabOf(frames);
+      left.sendBatch(slab, slab.descriptors, 0, frames.length);
+      const inbox = Inbox.start(right);
+      // A block of the ring holds 40 of them.
+      const kept = await inbox.received(40);
+      await rig.settle();
+      expect(hex(kept)).toEqual(hex(frames.slice(0, 40)));
+      expect(right.counters()).toMatchObject({ framesReceived: 40, kernelDrops: 160 });
+      left.sendBatch(slab, slab.descriptors, 40, 10);
+      expect(hex(await inbox.received(50)).slice(40)).toEqual(hex(frames.slice(40, 50)));
+      left.close();
+      right.close();
+    });
+
+    test('rests between two looks while a crowd of frames is awaited', async () => {
+      const looks = await looksWhileAwaiting(rig, 1000);
+      // 50 us each; the first half millisecond tells that they are many.
+      expect(looks.count).toBeLessThan(looks.micros / 50 + 600);
+    });
+
+    test('memory of a closed socket can still be looked at', () => {
+      const socket = RawSocket.open({ interfaceName: rig.left, etherType: ETHER_TYPE });
+      const { bytes } = socket.receiveRegion;
+      socket.close();
+      expect(bytes.every((byte) => byte === 0)).toBe(true);
+    });
 
     test('exchanges frames while it spins for them, and timers keep their turns', async () => {
       let timerCalls = 0;
@@ -108,15 +154,16 @@ interface ManyFrames {
   readonly count: number;
   readonly mtuBytes: number;
   readonly busyPollMicros?: number;
+  readonly receiveRingFrames?: number;
 }
 
 /**
- * Sends numbered frames from left to right, at most 500 on the way at a time, with a window that
+ * Sends numbered frames from left to right, at most 400 on the way at a time, with a window that
  * the right end opens by one frame per batch. Checks number and every byte of each.
  */
 async function exchangeManyFrames(rig: BindingRig, plan: ManyFrames): Promise<void> {
-  const { busyPollMicros } = plan;
-  const common = { etherType: ETHER_TYPE, busyPollMicros };
+  const { busyPollMicros, receiveRingFrames } = plan;
+  const common = { etherType: ETHER_TYPE, busyPollMicros, receiveRingFrames };
   const left = RawSocket.open({ ...common, interfaceName: rig.left });
   const right = RawSocket.open({ ...common, interfaceName: rig.right, peerMac: left.ownMac });
   const route = { to: right.ownMac, from: left.ownMac };
@@ -130,7 +177,7 @@ async function exchangeManyFrames(rig: BindingRig, plan: ManyFrames): Promise<vo
   const progress = { sent: 0, received: 0, wrong: 0, credits: 0 };
 
   function sendSome(): void {
-    while (progress.sent < plan.count && progress.sent - progress.received < 500) {
+    while (progress.sent < plan.count && progress.sent - progress.received < 400 - 32) {
       const first = progress.sent % samples.length;
       const count = Math.min(32, samples.length - first, plan.count - progress.sent);
       const taken = left.sendBatch(slab, slab.descriptors, first, count);
@@ -169,4 +216,28 @@ async function exchangeManyFrames(rig: BindingRig, plan: ManyFrames): Promise<vo
   expect(progress).toMatchObject({ sent: plan.count, received: plan.count, wrong: 0 });
   expect(progress.credits).toBe(right.counters().framesSent);
   expect(right.counters()).toMatchObject({ kernelDrops: 0, receiveTruncated: 0 });
+}
+
+/** How often a socket looks for frames while they come steadily, a few at each turn of the loop. */
+async function looksWhileAwaiting(
+  rig: BindingRig,
+  awaited: number,
+): Promise<{ count: number; micros: number }> {
+  const left = RawSocket.open({ interfaceName: rig.left, etherType: ETHER_TYPE });
+  const right = Inbox.start(RawSocket.open({ interfaceName: rig.right, etherType: ETHER_TYPE }));
+  right.socket.awaited[0] = awaited;
+  const route = { to: right.socket.ownMac, from: left.ownMac };
+  const slab = slabOf([numberedFrame(route, 1, 64)]);
+  const begun = performance.now();
+  let frames = 0;
+  while (performance.now() - begun < 100) {
+    for (let i = 0; i < 4; i++) frames += left.sendBatch(slab, slab.descriptors, 0, 1);
+    await loopTurn();
+  }
+  const micros = (performance.now() - begun) * 1e3;
+  await right.received(frames);
+  const { receiveCalls } = right.socket.counters();
+  left.close();
+  right.socket.close();
+  return { count: receiveCalls, micros };
 }

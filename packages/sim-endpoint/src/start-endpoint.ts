@@ -67,6 +67,7 @@ export async function startEndpoint(options: NetworkEndpointOptions): Promise<Ru
       interfaceName: options.interfaceName,
       etherType: DEFAULT_ETHER_TYPE,
       busyPollMicros: options.busyPollMicros,
+      receiveRingFrames: RING_FRAMES,
       requireUp: true,
     },
     options.binding,
@@ -125,3 +126,6 @@ async function openCapture(
 
 /** Room for what several initiators send at once while the disk is busy. */
 const CAPTURE_BUFFER_BYTES = 32 * 1024 * 1024;
+
+/** The frames of a few busy drivers, should all of them arrive at once. */
+const RING_FRAMES = 1024;

@@ -2,21 +2,27 @@
 import {
   ADDRESS_ZERO,
   ByteRegion,
+  CapturingTransport,
   DEFAULT_REISSUE_POLICY,
   MemoryRequest,
   MemoryStatus,
   RemoteMemory,
   RequestKind,
   SECOND,
+  type FrameTransport,
 } from '@oxmem/tloe-protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMemoryEndpoint, type MemoryEndpoint } from '../src/index.ts';
 
 let endpoint: MemoryEndpoint;
 let memory: RemoteMemory;
+/** What a transport is told of the answers to come. */
+let awaited: Int32Array;
 
 beforeEach(async () => {
   endpoint = createMemoryEndpoint({ sizeBytes: 2 ** 20 });
+  awaited = Int32Array.of(-1);
+  const telling: FrameTransport = Object.assign(endpoint.transport, { awaited });
   memory = new RemoteMemory(
     {
       peerMac: endpoint.endpointMac,
@@ -30,7 +36,8 @@ beforeEach(async () => {
         firstSource: 0,
       },
     },
-    endpoint,
+    // A captured transport is told, too.
+    { transport: new CapturingTransport(telling, { frame: () => {} }), clock: endpoint.clock },
     { onLost: () => {}, onRecovered: () => {}, onEnded: () => {} },
   );
   expect(await memory.open(SECOND)).toMatchObject({ isOpen: true });
@@ -59,6 +66,15 @@ describe('createMemoryEndpoint', () => {
     expect(await submit(RequestKind.read, 1000, buffer)).toBe(MemoryStatus.ok);
     expect(buffer.bytes.every((byte) => byte === 42)).toBe(true);
     expect(endpoint.stats().responder.bytesWritten).toBe(100_000);
+  });
+
+  it('is told how many answers are awaited, by an initiator', async () => {
+    expect(awaited[0]).toBe(0);
+    const done = submit(RequestKind.read, 0, ByteRegion.allocate(5 * 1024));
+    expect(awaited[0]).toBe(5);
+    await done;
+    await submit(RequestKind.read, 0, ByteRegion.allocate(1));
+    expect(awaited[0]).toBe(0);
   });
 
   it('states its address in both forms', () => {

@@ -12,6 +12,8 @@ import { DriverError, type DriverErrorCode } from '../errors.ts';
 export interface RawTransportOptions {
   readonly netdev: string;
   readonly busyPoll: Micros;
+  /** TileLink accesses in flight at most. */
+  readonly window: number;
 }
 
 /**
@@ -28,6 +30,7 @@ export function openRawTransport(options: RawTransportOptions, binding?: NativeB
         interfaceName: options.netdev,
         etherType: DEFAULT_ETHER_TYPE,
         busyPollMicros: options.busyPoll,
+        receiveRingFrames: RING_FRAMES_PER_ACCESS * options.window,
         requireUp: true,
       },
       binding,
@@ -37,6 +40,9 @@ export function openRawTransport(options: RawTransportOptions, binding?: NativeB
     throw new DriverError(DRIVER_CODES[thrown.code], thrown.message, thrown);
   }
 }
+
+/** Its answer, and whatever else comes meanwhile: acknowledgements, what was sent twice. */
+const RING_FRAMES_PER_ACCESS = 2;
 
 const DRIVER_CODES: Readonly<Record<RawSocketErrorCode, DriverErrorCode>> = {
   ERR_RAWSOCK_NO_INTERFACE: 'ERR_OXMEM_INTERFACE',

@@ -63,6 +63,7 @@ class Lease implements FrameTransport {
   readonly ownMac: Uint8Array;
   readonly receiveRegion: ByteRegion;
   readonly receiveDescriptors: Int32Array;
+  readonly awaited: Int32Array | undefined;
   handlers: TransportHandlers | undefined = undefined;
   readonly #inner: FrameTransport;
   readonly #owner: LeaseOwner;
@@ -74,6 +75,7 @@ class Lease implements FrameTransport {
     this.ownMac = inner.ownMac;
     this.receiveRegion = inner.receiveRegion;
     this.receiveDescriptors = inner.receiveDescriptors;
+    this.awaited = inner.awaited;
   }
 
   start(handlers: TransportHandlers): void {

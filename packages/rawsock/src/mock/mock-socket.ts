@@ -5,6 +5,8 @@ import type { InterfaceListener, MockInterface } from './mock-interface.ts';
 
 /** The double of the addon's socket. Everything it tells, it tells through `schedule`. */
 export class MockSocket implements NativeSocket, InterfaceListener {
+  readonly memory: ArrayBuffer;
+  readonly #bytes: Uint8Array;
   readonly #options: NativeSocketOptions;
   readonly #interface: MockInterface;
   readonly #schedule: (run: () => void) => void;
@@ -23,6 +25,8 @@ export class MockSocket implements NativeSocket, InterfaceListener {
     schedule: (run: () => void) => void,
   ) {
     this.#options = options;
+    this.memory = new ArrayBuffer(options.slots * options.slotBytes);
+    this.#bytes = new Uint8Array(this.memory);
     this.#interface = on;
     this.#schedule = schedule;
     this.#peerMac = options.peerMac?.slice();
@@ -147,7 +151,7 @@ export class MockSocket implements NativeSocket, InterfaceListener {
   /** @returns whether there may be more */
   #receiveBatch(): boolean {
     if (!this.#isOpen || this.#handlers === undefined) return false;
-    const { slab, slotBytes, slots, descriptors } = this.#options;
+    const { slotBytes, slots, descriptors } = this.#options;
     this.#count('receiveCalls', 1);
     let frames = 0;
     for (const frame of this.#queue.splice(0, slots)) {
@@ -157,7 +161,7 @@ export class MockSocket implements NativeSocket, InterfaceListener {
         continue;
       }
       const offset = frames * slotBytes + FRAME_OFFSET;
-      slab.set(frame, offset);
+      this.#bytes.set(frame, offset);
       descriptors[2 * frames] = offset;
       descriptors[2 * frames + 1] = frame.length;
       this.#options.times?.set(timeOfDay(), 2 * frames);

@@ -22,6 +22,7 @@ export class CapturingTransport implements FrameTransport {
   readonly ownMac: Uint8Array;
   readonly receiveRegion: ByteRegion;
   readonly receiveDescriptors: Int32Array;
+  readonly awaited: Int32Array | undefined;
   readonly #inner: FrameTransport;
   readonly #sink: FrameSink;
 
@@ -33,6 +34,7 @@ export class CapturingTransport implements FrameTransport {
     this.ownMac = inner.ownMac;
     this.receiveRegion = inner.receiveRegion;
     this.receiveDescriptors = inner.receiveDescriptors;
+    this.awaited = inner.awaited;
   }
 
   start(handlers: TransportHandlers): void {

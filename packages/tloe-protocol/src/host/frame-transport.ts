@@ -21,6 +21,11 @@ export interface FrameTransport {
    */
   readonly receiveRegion: ByteRegion;
   readonly receiveDescriptors: Int32Array;
+  /**
+   * One number that the transport likes to know, if it has a place for it: how many answers are
+   * awaited; negative: nobody knows. While there are many it may let frames gather for a moment.
+   */
+  readonly awaited?: Int32Array | undefined;
 
   /**
    * Starts reception. Frames of a batch are valid only until the handler returns.

@@ -21,6 +21,8 @@ const LATE_MICROS: Micros = 5 * MILLISECOND;
 
 /** What sits on a link: the initiator's or the responder's side. */
 export interface LinkClient {
+  /** How many answers are to come; undefined: what comes is not for it to know. */
+  readonly awaited?: number;
   /** Sends what can be sent now. */
   pump(now: Micros): void;
   pollDeadline(): Micros;
@@ -213,8 +215,19 @@ export class LinkHost {
     } while (this.#isWoken && !this.#isClosed);
     this.#isPumping = false;
     if (this.#isClosed) return;
+    const { awaited } = this.transport;
+    if (awaited !== undefined) awaited[0] = this.#countAwaited();
     this.#armedFor = this.#earliestDeadline();
     this.#alarm.arm(this.#armedFor);
+  }
+
+  #countAwaited(): number {
+    let sum = 0;
+    for (const { client } of this.#ports) {
+      if (client.awaited === undefined) return -1;
+      sum += client.awaited;
+    }
+    return sum;
   }
 
   #drain(now: Micros, port: LinkPort): void {

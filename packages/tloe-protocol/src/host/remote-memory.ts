@@ -118,6 +118,10 @@ export class RemoteMemory implements LinkClient, FrameRouter {
     });
   }
 
+  get awaited(): number {
+    return this.initiator.accessesInFlight;
+  }
+
   /** Takes a request; nothing leaves before `kick`. */
   submit(request: MemoryRequest): void {
     this.initiator.submit(this.#clock.now(), request);

@@ -62,7 +62,7 @@ export async function checkPeer(question: PeerQuestion, ports: PeerPorts): Promi
 
 async function ask(question: PeerQuestion, { clock, binding }: PeerPorts): Promise<Check> {
   const { netdev, mac, openTimeout } = question;
-  const socket: RawSocket = openRawTransport({ netdev, busyPoll: 0 }, binding);
+  const socket: RawSocket = openRawTransport({ netdev, busyPoll: 0, window: 1 }, binding);
   const observer = { onLost: () => {}, onRecovered: () => {}, onEnded: () => {} };
   const memory = new RemoteMemory(configOf(question), { transport: socket, clock }, observer);
   try {
