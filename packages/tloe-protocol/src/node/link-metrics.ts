@@ -59,7 +59,7 @@ export const SOCKET_METRICS: readonly Metric<{
   frames_received: 'Frames that came from the raw socket',
   bytes_received: 'Their bytes, Ethernet headers included',
   send_calls: 'System calls to send',
-  receive_calls: 'System calls to receive',
+  receive_calls: 'Looks for frames, found or not',
   send_blocked: 'Times that the socket took less than was offered',
   send_errors: 'Frames that the system refused to send',
   receive_truncated: 'Frames longer than the MTU allows, cut and dropped',
