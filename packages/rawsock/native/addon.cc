@@ -2,6 +2,9 @@
 // here is no policy.
 
 #include <napi.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -62,10 +65,24 @@ Napi::Value OpenSocket(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<EnvironmentData>()->socket_class.New({info[0]});
 }
 
+// Of the process, as its exit code is.
+volatile sig_atomic_t late_exit_code = 0;
+
+// A signal, because whoever waits for a thread that hangs in a system call can do nothing else.
+void EndAfter(const Napi::CallbackInfo& info) {
+  late_exit_code = info[0].ToNumber().Int32Value();
+  const int millis = info[1].ToNumber().Int32Value();
+  signal(SIGALRM, [](int) { _exit(late_exit_code); });
+  itimerval timer{};
+  timer.it_value = {millis / 1000, millis % 1000 * 1000};
+  setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   auto* data = new EnvironmentData;
   data->socket_class = Napi::Persistent(SocketWrap::DefineClass(env));
   env.SetInstanceData(data);
+  exports.Set("endAfter", Napi::Function::New<EndAfter>(env, "endAfter"));
   exports.Set("interfaceInfo", Napi::Function::New<GetInterfaceInfo>(env, "interfaceInfo"));
   exports.Set("listInterfaces", Napi::Function::New<GetInterfaceNames>(env, "listInterfaces"));
   exports.Set("openSocket", Napi::Function::New<OpenSocket>(env, "openSocket"));

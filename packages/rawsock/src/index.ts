@@ -13,12 +13,14 @@ export type {
 } from './raw-socket.ts';
 export { FrameSlab } from './frame-slab.ts';
 export { interfaceInfo, listInterfaces } from './interface-info.ts';
+export { endProcess } from './end-process.ts';
 export { loadBinding } from './load-binding.ts';
 export { RawSocketError, interfaceDownError } from './errors.ts';
 export type { RawSocketErrorCode, RawSocketErrorDetails } from './errors.ts';
 export type {
   CounterName,
   InterfaceInfo,
+  NativeAddon,
   NativeBinding,
   NativeError,
   NativeSocket,

@@ -14,6 +14,15 @@ export interface NativeBinding {
   openSocket(options: NativeSocketOptions): NativeSocket;
 }
 
+/** The addon: the binding, and a service to the programs that use it. */
+export interface NativeAddon extends NativeBinding {
+  /**
+   * Ends this process after so long with this exit code, whatever it does then, by SIGALRM and
+   * _exit(2).
+   */
+  endAfter(code: number, millis: number): void;
+}
+
 /** What the kernel says about a network interface, at the moment of the question. */
 export interface InterfaceInfo {
   readonly name: string;

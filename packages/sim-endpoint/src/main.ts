@@ -22,27 +22,29 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       process.stderr.write(`${COMMAND_NAME}: ${commandLine.problem}.\n`);
       return ExitCode.usage;
     case 'run': {
-      // `--help` does not wait for it.
+      // `--help` does not wait for these.
+      const { endProcess } = await import('@oxmem/rawsock');
       const { runEndpoint } = await import('./cli/run-endpoint.ts');
-      return await runEndpoint(commandLine.options, {
+      const code = await runEndpoint(commandLine.options, {
         stdout: process.stdout,
         stderr: process.stderr,
         pid: process.pid,
-        onStop,
+        onStop: (listener) => onStop(listener, endProcess),
         onUncaught: (listener) => {
           process.on('uncaughtException', listener);
         },
       });
+      return endProcess(code);
     }
   }
 }
 
 /** The first signal asks to stop; the second ends the process at once. */
-function onStop(listener: () => void): void {
+function onStop(listener: () => void, endProcess: (code: number) => never): void {
   let isStopping = false;
   for (const [signal, number] of Object.entries(STOP_SIGNALS)) {
     process.on(signal, () => {
-      if (isStopping) process.exit(SIGNAL_EXIT_BASE + number);
+      if (isStopping) endProcess(SIGNAL_EXIT_BASE + number);
       isStopping = true;
       listener();
     });

@@ -179,8 +179,7 @@ async function endDriver(
     link: memory,
     closeTimeoutMicros: memory.link.config.closeTimeoutMicros,
     release: async () => {
-      await observation.close();
-      await capture?.close();
+      await Promise.all([observation.close(), capture?.close()]);
       service.close();
       ports.leftovers.removeAll();
     },

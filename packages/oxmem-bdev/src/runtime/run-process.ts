@@ -2,6 +2,7 @@
  * The driver as this process: with its signals, its standard output and its surroundings. It is
  * loaded when a driver starts; `--help` and the other commands do not wait for it.
  */
+import { endProcess } from '@oxmem/rawsock';
 import { SystemClock } from '@oxmem/tloe-protocol/node';
 
 import { ExitCode } from '../cli/exit-codes.ts';
@@ -16,11 +17,18 @@ import { StopRequest } from './stop-request.ts';
 import { SWAP_WARNING, guardForSwap } from './swap-guard.ts';
 
 /**
- * Runs the driver until a signal ends it.
+ * Runs the driver until a signal ends it, and then ends this process.
  *
  * @param complain  takes a sentence: why it could not run
  */
 export async function runProcess(
+  options: Options,
+  complain: (sentence: string) => void,
+): Promise<never> {
+  return endProcess(await untilReleased(options, complain));
+}
+
+async function untilReleased(
   options: Options,
   complain: (sentence: string) => void,
 ): Promise<ExitCode> {
@@ -66,7 +74,7 @@ function stopOnSignals(leftovers: LeftoverFiles, hurryMillis: number): StopReque
   const stop = new StopRequest();
   const leave = (): never => {
     leftovers.removeAll();
-    process.exit(ExitCode.failed);
+    endProcess(ExitCode.failed);
   };
   const onSignal = (): void => {
     if (stop.isInsisted) leave();

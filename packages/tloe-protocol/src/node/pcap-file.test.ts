@@ -216,6 +216,29 @@ describe('PcapFile', () => {
     expect(file.closes).toBe(1);
   });
 
+  it('waits for a slow disk when it closes, but not for one that takes nothing any more', async () => {
+    const clock = new VirtualClock();
+    const file = new SlowFile();
+    const failures: Error[] = [];
+    file.portion = 24 + 76;
+    const pcap = new PcapFile(file, { clock, onFailure: (error) => failures.push(error) });
+    for (let i = 0; i < 5; i++) pcap.frame(region, i, 60);
+    let isClosed = false;
+    const closed = pcap.close().then(() => (isClosed = true));
+    for (let i = 0; i < 3; i++) {
+      clock.advanceBy(499_000);
+      await file.step();
+    }
+    expect([isClosed, file.content.length]).toEqual([false, 24 + 2 * 100]);
+    clock.advanceBy(500_000);
+    await closed;
+    expect(failures).toEqual([expect.objectContaining({ message: expect.any(String) as string })]);
+    expect([pcap.framesCaptured, pcap.framesDropped]).toEqual([0, 5]);
+    const { writes } = file;
+    await file.drain();
+    expect([file.writes, file.closes, clock.nextAt]).toEqual([writes, 1, Infinity]);
+  });
+
   it('closes once, and counts frames that come later as dropped', async () => {
     const clock = new VirtualClock();
     const file = new SlowFile();

@@ -57,6 +57,9 @@ export class PcapFile implements FrameSink {
   #filledFrames = 0;
   #spare: ByteRegion;
   #writing: Promise<void> | undefined;
+  #writtenFrames = 0;
+  /** From `close` on: is due when the disk does not get on. */
+  #patience: Alarm | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -108,11 +111,30 @@ export class PcapFile implements FrameSink {
 
   /**
    * Writes what is left and closes the file. Idempotent. Frames that come later are counted as
-   * dropped. Does not reject: see `failure`.
+   * dropped. A disk that takes nothing for half a second is not waited for. Does not reject: see
+   * `failure`.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#finish();
+    this.#closing ??= new Promise((resolve) => {
+      this.#alarm.close();
+      const patience = this.#options.clock.createAlarm(() => {
+        if (this.#writing !== undefined) {
+          this.#fail(new Error('what is left is not written in time'), this.#writtenFrames);
+        }
+        resolve();
+      });
+      this.#patience = patience;
+      this.#bePatient();
+      void this.#finish().then(() => {
+        patience.close();
+        resolve();
+      });
+    });
     return this.#closing;
+  }
+
+  #bePatient(): void {
+    this.#patience?.arm(this.#options.clock.now() + PATIENCE);
   }
 
   #makeRoom(lengthBytes: number): boolean {
@@ -122,7 +144,6 @@ export class PcapFile implements FrameSink {
   }
 
   async #finish(): Promise<void> {
-    this.#alarm.close();
     while (this.#writing !== undefined || this.#filledBytes > 0) {
       this.#flush();
       await (this.#writing as Promise<void> | undefined);
@@ -135,22 +156,24 @@ export class PcapFile implements FrameSink {
     if (this.#writing !== undefined || this.#filledBytes === 0) return;
     const region = this.#filling;
     const length = this.#filledBytes;
-    const frames = this.#filledFrames;
+    this.#writtenFrames = this.#filledFrames;
     this.#filling = this.#spare;
     this.#spare = region;
     this.#filledBytes = 0;
     this.#filledFrames = 0;
-    this.#writing = this.#write(region.bytes, length, frames);
+    this.#writing = this.#write(region.bytes, length);
   }
 
-  async #write(bytes: Uint8Array, length: number, frames: number): Promise<void> {
+  async #write(bytes: Uint8Array, length: number): Promise<void> {
     try {
-      for (let done = 0; done < length;) {
-        const { bytesWritten } = await this.#file.write(bytes, done, length - done);
+      for (let done = 0; done < length && this.failure === undefined;) {
+        const piece = Math.min(length - done, WRITE_BYTES);
+        const { bytesWritten } = await this.#file.write(bytes, done, piece);
         done += bytesWritten;
+        this.#bePatient();
       }
     } catch (error) {
-      this.#fail(error, frames);
+      this.#fail(error, this.#writtenFrames);
     }
     this.#writing = undefined;
     if (this.failure === undefined && this.#filledBytes > 0) {
@@ -183,5 +206,9 @@ const DEFAULT_BUFFER_BYTES = 32 * 1024 * 1024;
 const DEFAULT_SNAP_LENGTH_BYTES = 65_535;
 /** A piece worth a write. */
 const FLUSH_BYTES = 64 * 1024;
+/** The most at once: how the disk gets on is seen after each. */
+const WRITE_BYTES = 1024 * 1024;
+/** How long a program that ends waits for the disk to take a piece. */
+const PATIENCE: Micros = 500 * MILLISECOND;
 /** How long a frame may wait for company. */
 const FLUSH_DELAY: Micros = 100 * MILLISECOND;
