@@ -1,7 +1,7 @@
 /** The catalogue of metrics and the dashboard, against the tables of the programs. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Metric } from '@oxmem/tloe-protocol/observe';
+import { ANY, type Metric } from '@oxmem/tloe-protocol/observe';
 import { expect, it } from 'vitest';
 import { DRIVER_METRICS } from '../packages/oxmem-bdev/src/observe/driver-metrics.ts';
 import { ENDPOINT_METRICS } from '../packages/sim-endpoint/src/cli/endpoint-metrics.ts';
@@ -35,10 +35,12 @@ function catalogue(): string {
     '[dashboard](grafana/oxmem.json) for Grafana is imported as a file and asks which Prometheus to use.',
   ];
   for (const { title, metrics } of tables) {
-    const rows = metrics.map(({ name, kind, labels = [], help }) => [
+    const rows = metrics.map(({ name, kind, labels = {}, help }) => [
       `\`${name}\``,
       kind,
-      labels.map((label) => `\`${label}\``).join(', '),
+      Object.keys(labels)
+        .map((label) => `\`${label}\``)
+        .join(', '),
       help,
     ]);
     lines.push('', `## ${title}`, '', ...table([['metric', 'type', 'labels', 'meaning'], ...rows]));
@@ -91,9 +93,14 @@ function faultsOf(expr: string): string[] {
     const metric = known.get(name) ?? known.get(name.replace(/_(bucket|sum|count)$/, ''));
     if (metric === undefined) return [`there is no ${name}`];
     if (metric.kind === 'histogram' && metric.name === name) return [`${name} has no value itself`];
-    const labels = [...selector.matchAll(/(\w+)\s*[=!]/g)].map(([, label = '']) => label);
-    const given = ['job', 'instance', 'le', ...(metric.labels ?? [])];
-    return labels.filter((label) => !given.includes(label)).map((it) => `${name} has no ${it}`);
+    const labels: Row['labels'] = { job: ANY, instance: ANY, le: ANY, ...metric.labels };
+    const asked = [...selector.matchAll(/(\w+)\s*([=!]~?)\s*\\?"(.*?)\\?"/g)];
+    return asked.flatMap(([, label = '', , value = '']) => {
+      const values = labels[label];
+      if (values === undefined) return [`${name} has no ${label}`];
+      const isKnown = values.length === 0 || values.includes(value);
+      return isKnown ? [] : [`${name} has no ${label} ${value}`];
+    });
   });
 }
 
@@ -102,8 +109,23 @@ it('every expression of the dashboard asks for metrics and labels that exist', (
     targets.flatMap(({ expr }) => faultsOf(expr)),
   );
   expect(faults).toEqual([]);
+});
+
+it('every expression of the guide does, too', () => {
+  const guide = readFileSync(join(docs, 'operating.md'), 'utf8');
+  const expressions = [...guide.matchAll(/`([^`\n]*\boxmem_[^`\n]*)`/g)].map(([, it = '']) => it);
+  expect(expressions.length).toBeGreaterThan(4);
+  expect(expressions.flatMap(faultsOf)).toEqual([]);
+});
+
+it('an expression that can never match is found', () => {
   expect(faultsOf('rate(oxmem_nothing_total[1m])')).toEqual(['there is no oxmem_nothing_total']);
-  expect(faultsOf('oxmem_device_size_bytes{disk="x"}')).toHaveLength(1);
+  expect(faultsOf('oxmem_device_size_bytes{disk="x"}')).toEqual([
+    'oxmem_device_size_bytes has no disk',
+  ]);
+  expect(faultsOf('oxmem_link_credit_flits{instance="x",channel="A"}')).toEqual([
+    'oxmem_link_credit_flits has no channel A',
+  ]);
 });
 
 it('the dashboard has the shape that Grafana loads, and its panels do not overlap', () => {

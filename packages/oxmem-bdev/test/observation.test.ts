@@ -111,6 +111,13 @@ describe('a driver that is observed', () => {
     expect(sample(text, `oxmem_device_latency_seconds_bucket${infinite}`)).toBe(1);
     expect(sample(text, 'oxmem_link_frames_sent_total')).toBeGreaterThan(8);
     expect(sample(text, 'oxmem_endpoint_state{state="serving"}')).toBe(1);
+    // Reasons are there before they occur: of a series that begins at one, nobody sees the increase.
+    for (const reason of ['denied', 'timedOut', 'lost', 'unproven']) {
+      const failures = `oxmem_device_failed_requests_total{device="/dev/nbd0",reason="${reason}"}`;
+      expect(sample(text, failures)).toBe(0);
+    }
+    expect(text).not.toContain('reason="ok"');
+    expect(sample(text, 'oxmem_link_rejected_frames_total{reason="maskMismatch"}')).toBe(0);
     const health = address.replace('metrics', 'healthz');
     expect(await get(health)).toEqual({ status: 200, text: 'ok\n' });
     expect(await get(address.replace('metrics', 'else'))).toMatchObject({ status: 404 });

@@ -1,6 +1,9 @@
+import { Channel, MEMORY_STATUS_NAMES } from '@oxmem/tloe-protocol';
 import {
+  ANY,
   LINK_METRICS,
   SOCKET_METRICS,
+  byReason,
   counter,
   gauge,
   type Metric,
@@ -19,13 +22,19 @@ export interface DriverMetricsSource extends DriverReport {
 type Source = DriverMetricsSource;
 type Device = Source['devices'][number];
 
+const TRANSFERS = ['read', 'write', 'write_zeroes'] as const;
+const OPERATIONS = [...TRANSFERS, 'flush', 'trim'] as const;
+const STATES = Object.keys(ENDPOINT_STATES);
+const FAILURES = MEMORY_STATUS_NAMES.filter((name) => name !== 'ok');
+const CHANNELS = Object.keys(Channel).map((name) => name.toLowerCase());
+
 /** Every metric of `oxmem-bdev`. The names stay. */
 export const DRIVER_METRICS: readonly Metric<Source>[] = [
   {
     name: 'oxmem_info',
     kind: 'gauge',
     help: 'Always 1; the labels say what this driver is',
-    labels: ['version', 'netdev', 'endpoint', 'profile'],
+    labels: { version: ANY, netdev: ANY, endpoint: ANY, profile: ANY },
     read: ({ version, netdev, endpoint, profile }) => [
       { labels: { version, netdev, endpoint, profile }, value: 1 },
     ],
@@ -35,7 +44,7 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
     name: 'oxmem_endpoint_state',
     kind: 'gauge',
     help: 'State of the endpoint: 1 for the one that it is in, 0 for the others',
-    labels: ['state'],
+    labels: { state: STATES },
     read: ({ endpoint_state }) =>
       STATES.map((state) => ({ labels: { state }, value: Number(state === endpoint_state) })),
   },
@@ -43,14 +52,14 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
     name: 'oxmem_device_size_bytes',
     kind: 'gauge',
     help: 'Size of the device',
-    labels: ['device'],
+    labels: { device: ANY },
     read: (it) => eachDevice(it, ({ size_bytes }) => size_bytes),
   },
   {
     name: 'oxmem_device_requests_total',
     kind: 'counter',
     help: 'Requests that were done; op is read, write, write_zeroes, flush or trim',
-    labels: ['device', 'op'],
+    labels: { device: ANY, op: OPERATIONS },
     read: (it) =>
       it.devices.flatMap((device) =>
         OPERATIONS.map((op) => ({
@@ -63,7 +72,7 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
     name: 'oxmem_device_bytes_total',
     kind: 'counter',
     help: 'Bytes of the requests that were done; op is read, write or write_zeroes',
-    labels: ['device', 'op'],
+    labels: { device: ANY, op: TRANSFERS },
     read: (it) =>
       it.devices.flatMap((device) =>
         TRANSFERS.map((op) => ({ labels: { device: device.name, op }, value: device[op].bytes })),
@@ -72,25 +81,23 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
   {
     name: 'oxmem_device_failed_requests_total',
     kind: 'counter',
-    help: 'Requests that failed, by reason; reasons that never occurred are left out',
-    labels: ['device', 'reason'],
+    help: 'Requests that failed, by reason',
+    labels: { device: ANY, reason: FAILURES },
     read: (it) =>
-      it.devices.flatMap(({ name: device, failed }) =>
-        Object.entries(failed).map(([reason, value]) => ({ labels: { device, reason }, value })),
-      ),
+      it.devices.flatMap(({ name: device, failed }) => byReason(FAILURES, failed, { device })),
   },
   {
     name: 'oxmem_device_in_flight_requests',
     kind: 'gauge',
     help: 'Requests that are with the endpoint or wait for it',
-    labels: ['device'],
+    labels: { device: ANY },
     read: (it) => eachDevice(it, ({ in_flight }) => in_flight),
   },
   {
     name: 'oxmem_device_latency_seconds',
     kind: 'histogram',
     help: 'From the arrival of a request at the device to its end; op is read or write',
-    labels: ['device', 'op'],
+    labels: { device: ANY, op: ['read', 'write'] },
     read: ({ reported }) =>
       reported.flatMap(({ name: device, stats }) => [
         { labels: { device, op: 'read' }, value: stats.readLatency },
@@ -141,9 +148,9 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
     name: 'oxmem_link_credit_flits',
     kind: 'gauge',
     help: 'Flits that may be sent now, by TileLink channel',
-    labels: ['channel'],
+    labels: { channel: CHANNELS },
     read: ({ link }) =>
-      Object.entries(link.credit_flits).map(([channel, value]) => ({ labels: { channel }, value })),
+      CHANNELS.map((channel) => ({ labels: { channel }, value: link.credit_flits[channel] ?? 0 })),
   },
   ...LINK_METRICS,
   gauge(
@@ -169,10 +176,6 @@ export const DRIVER_METRICS: readonly Metric<Source>[] = [
   ),
   ...SOCKET_METRICS,
 ];
-
-const TRANSFERS = ['read', 'write', 'write_zeroes'] as const;
-const OPERATIONS = [...TRANSFERS, 'flush', 'trim'] as const;
-const STATES = Object.keys(ENDPOINT_STATES);
 
 function eachDevice({ devices }: Source, read: (device: Device) => number): MetricSample<number>[] {
   return devices.map((device) => ({ labels: { device: device.name }, value: read(device) }));

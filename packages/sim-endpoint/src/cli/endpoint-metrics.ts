@@ -15,7 +15,7 @@ export const ENDPOINT_METRICS: readonly Metric<EndpointReport>[] = [
     name: 'oxmem_endpoint_accesses_total',
     kind: 'counter',
     help: 'TileLink accesses served; op is read, write or atomic',
-    labels: ['op'],
+    labels: { op: ['read', 'write', 'atomic'] },
     read: ({ read, write, atomic }) => [
       { labels: { op: 'read' }, value: read.count },
       { labels: { op: 'write' }, value: write.count },
@@ -26,7 +26,7 @@ export const ENDPOINT_METRICS: readonly Metric<EndpointReport>[] = [
     name: 'oxmem_endpoint_bytes_total',
     kind: 'counter',
     help: 'Bytes of the accesses served; op is read or write',
-    labels: ['op'],
+    labels: { op: ['read', 'write'] },
     read: ({ read, write }) => [
       { labels: { op: 'read' }, value: read.bytes },
       { labels: { op: 'write' }, value: write.bytes },

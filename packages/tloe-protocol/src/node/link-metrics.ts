@@ -1,4 +1,5 @@
-import type { Metric } from './metric-text.ts';
+import { REJECT_REASON_NAMES } from '../wire/reject-reason.ts';
+import { byReason, type Metric } from './metric-text.ts';
 
 /** The counters of links in a report, by their names there. */
 export interface LinkReport {
@@ -29,6 +30,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
   credit_frames_sent: 'Frames sent that only return credits',
 };
 
+const REJECT_REASONS = REJECT_REASON_NAMES.filter((name) => name !== 'none');
+
 /** The metrics of links, the same for drivers and endpoints. */
 export const LINK_METRICS: readonly Metric<{ readonly link: LinkReport }>[] = [
   ...Object.entries(MEANINGS).map(([counter, help]): Metric<{ readonly link: LinkReport }> => ({
@@ -40,13 +43,9 @@ export const LINK_METRICS: readonly Metric<{ readonly link: LinkReport }>[] = [
   {
     name: 'oxmem_link_rejected_frames_total',
     kind: 'counter',
-    help: 'Frames that were dropped, by reason; reasons that never occurred are left out',
-    labels: ['reason'],
-    read: ({ link }) =>
-      Object.entries(link.rejected_frames).map(([reason, value]) => ({
-        labels: { reason },
-        value,
-      })),
+    help: 'Frames that were dropped, by reason',
+    labels: { reason: REJECT_REASONS },
+    read: ({ link }) => byReason(REJECT_REASONS, link.rejected_frames),
   },
 ];
 

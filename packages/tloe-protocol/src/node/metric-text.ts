@@ -15,8 +15,8 @@ export type Metric<Source> = {
   readonly name: string;
   /** One sentence without its full stop. */
   readonly help: string;
-  /** Names of the labels that samples have. */
-  readonly labels?: readonly string[];
+  /** Names of the labels that samples have, each with all its values; none: they may be any. */
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
 } & (
   | {
       readonly kind: 'counter' | 'gauge';
@@ -28,6 +28,21 @@ export type Metric<Source> = {
       readonly read: (source: Source) => readonly MetricSample<LatencyHistogram>[];
     }
 );
+
+/** The values of a label of which nobody knows beforehand what they will be. */
+export const ANY: readonly string[] = [];
+
+/**
+ * The samples of a counter by reason. Each reason is there from the start: of a series that begins
+ * with what it counted first, Prometheus sees no increase.
+ */
+export function byReason(
+  reasons: readonly string[],
+  counts: Readonly<Record<string, number>>,
+  labels: MetricLabels = {},
+): MetricSample<number>[] {
+  return reasons.map((reason) => ({ labels: { ...labels, reason }, value: counts[reason] ?? 0 }));
+}
 
 /** A metric of one value that rises and falls. */
 export function gauge<Source>(

@@ -10,7 +10,14 @@ import { LatencyHistogram } from '../latency-histogram.ts';
 import { LinkStats } from '../link/link-stats.ts';
 import { VirtualClock } from '../testing/virtual-clock.ts';
 import { SECOND } from '../units.ts';
-import { LINK_METRICS, StatsFile, metricText, reportCounters, type Metric } from './observe.ts';
+import {
+  ANY,
+  LINK_METRICS,
+  StatsFile,
+  metricText,
+  reportCounters,
+  type Metric,
+} from './observe.ts';
 
 it('has a metric for every counter of a link', () => {
   const counters = reportCounters(new LinkStats());
@@ -28,7 +35,7 @@ describe('the text for Prometheus', () => {
         name: 'b',
         kind: 'gauge',
         help: 'Two',
-        labels: ['x'],
+        labels: { x: ANY },
         read: (value) => [{ labels: { x: 'a "b"\\\n' }, value: value / 2 }],
       },
     ];

@@ -3,6 +3,8 @@
  * it, and a file of counters. Loaded when asked for: `await import('@oxmem/tloe-protocol/observe')`.
  */
 export {
+  ANY,
+  byReason,
   counter,
   gauge,
   metricText,
