@@ -81,6 +81,7 @@ try {
     {
       clock,
       originUnixMicros: clock.originUnixMicros,
+      unixMicros: () => clock.unixMicros(),
       logger: createLogger(options.logLevel, options.logFormat),
       print: (/** @type {string} */ line) => process.stdout.write(`${line}\n`),
       environment: {},

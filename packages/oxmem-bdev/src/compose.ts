@@ -47,6 +47,8 @@ export interface DriverPorts {
   readonly clock: Clock;
   /** Microseconds from the start of 1970 to the clock's zero, for captures. */
   readonly originUnixMicros: Micros;
+  /** Microseconds since the start of 1970, by the machine's clock, which may be set. */
+  readonly unixMicros: () => Micros;
   readonly logger: Logger;
   /** Takes a line for standard output. */
   readonly print: (line: string) => void;

@@ -35,6 +35,8 @@ export interface RigDriver {
 export class DriverRig {
   readonly kernel: MockKernel = new MockKernel();
   readonly clock: VirtualClock = new VirtualClock();
+  /** What the machine's clock said when virtual time began. */
+  originUnixMicros = 0;
   readonly runFolder: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'oxmem-rig-'));
   readonly #network = new MockNetwork();
@@ -79,6 +81,7 @@ export class DriverRig {
     const ports = {
       clock: this.clock,
       originUnixMicros: 0,
+      unixMicros: () => this.originUnixMicros + this.clock.now(),
       logger,
       print: (line: string) => driver.printed.push(line),
       environment: {},

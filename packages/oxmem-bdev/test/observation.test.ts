@@ -96,6 +96,17 @@ describe('a driver that is observed', () => {
     expect(readdirSync(folder)).toEqual(['stats.json']);
   });
 
+  it('follows the clock of the machine where somebody sets it', async () => {
+    rig.startEndpoint();
+    await rig.startReady(`--stats-file=${path}`);
+    expect(stats().timestamp).toBeLessThan(60);
+    // A machine without a battery has the time when it reaches a server that knows it.
+    rig.originUnixMicros = 2e15;
+    const { timestamp, period_seconds } = await nextStats();
+    expect(timestamp).toBeGreaterThanOrEqual(2e9);
+    expect(period_seconds).toBeLessThan(60);
+  });
+
   it('serves metrics and its health, and nothing when it has ended', async () => {
     rig.startEndpoint();
     const driver = await rig.startReady('--metrics=0');

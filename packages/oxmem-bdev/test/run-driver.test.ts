@@ -88,6 +88,7 @@ describe('the driver, from the opening to the end', () => {
     const ports = {
       clock,
       originUnixMicros: 0,
+      unixMicros: () => 0,
       logger,
       print: (line: string) => printed.push(line),
       environment: {},

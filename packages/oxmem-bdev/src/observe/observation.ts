@@ -23,7 +23,8 @@ export interface Observed {
 /** What an observation needs of its surroundings. */
 export interface ObservationPorts {
   readonly clock: Clock;
-  readonly originUnixMicros: Micros;
+  /** Microseconds since the start of 1970, by the machine's clock. */
+  readonly unixMicros: () => Micros;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
 
@@ -170,12 +171,11 @@ export class Observation {
 
   #source(): ReportSource {
     const { memory, devices, socket } = this.#observed;
-    const { clock, originUnixMicros } = this.#ports;
-    const now = clock.now();
+    const { clock, unixMicros } = this.#ports;
     return {
       facts: this.#facts,
-      timestamp: Math.round((originUnixMicros + now) / 1e3) / 1e3,
-      uptimeSeconds: Math.round((now - this.#begun) / 1e3) / 1e3,
+      timestamp: Math.round(unixMicros() / 1e3) / 1e3,
+      uptimeSeconds: Math.round((clock.now() - this.#begun) / 1e3) / 1e3,
       memory,
       socket,
       devices: devices.map((device, i) => ({

@@ -42,10 +42,10 @@ export function periodReport(
   before: DriverReport | undefined,
   intervalSeconds: number,
 ): PeriodReport {
-  const { timestamp, devices, ...rest } = now;
-  const seconds = before === undefined ? now.uptime_seconds : timestamp - before.timestamp;
+  const { devices, ...rest } = now;
+  const seconds = now.uptime_seconds - (before?.uptime_seconds ?? 0);
   return {
-    ...periodWork({ timestamp, ...rest }, before),
+    ...periodWork(rest, before),
     interval_seconds: intervalSeconds,
     period_seconds: Math.round(seconds * 1e3) / 1e3,
     devices: devices.map((device, i) => periodWork(device, before?.devices[i])),

@@ -45,6 +45,7 @@ async function untilReleased(
       {
         clock,
         originUnixMicros: clock.originUnixMicros,
+        unixMicros: () => clock.unixMicros(),
         logger,
         print: (line) => process.stdout.write(`${line}\n`),
         terminal: terminalFor(options),

@@ -42,7 +42,7 @@ export async function observeEndpoint(observed: EndpointObserved): Promise<Endpo
       mac: observed.endpoint.macText,
       size_bytes: options.sizeBytes,
     },
-    timestamp: Math.round((clock.originUnixMicros + clock.now()) / 1e3) / 1e3,
+    timestamp: Math.round(clock.unixMicros() / 1e3) / 1e3,
     uptimeSeconds: Math.round((clock.now() - begun) / 1e3) / 1e3,
     intervalSeconds: options.statsIntervalMicros / SECOND,
     stats: observed.endpoint.stats(),

@@ -51,7 +51,7 @@ export function endpointReport(
 ): EndpointReport {
   const { timestamp, uptimeSeconds, facts, stats } = source;
   const { responder, connections, connectionsOpen } = stats;
-  const seconds = before === undefined ? uptimeSeconds : timestamp - before.timestamp;
+  const seconds = uptimeSeconds - (before?.uptime_seconds ?? 0);
   return {
     timestamp,
     program: 'oxmem-sim-endpoint',

@@ -14,7 +14,7 @@ import {
   SECOND,
 } from '@oxmem/tloe-protocol';
 import { SystemClock } from '@oxmem/tloe-protocol/node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parseCommandLine } from './command-line.ts';
 import { runEndpoint } from './run-endpoint.ts';
 
@@ -124,6 +124,8 @@ describe('the command', () => {
   });
 
   it('tells how it fares, in a file and to Prometheus, if it is to', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
     const path = join(folder, 'stats.json');
     const { start, ready, stop, out, network } = run(`--stats-file=${path}`, '--metrics=0');
     const exit = start();
@@ -135,9 +137,13 @@ describe('the command', () => {
     expect(text).toContain('oxmem_endpoint_connections_opened_total 1\n');
     expect(text).toMatch(/^oxmem_link_frames_sent_total [1-9]/m);
     expect((await fetch(address.replace('metrics', 'healthz'))).status).toBe(200);
+    vi.setSystemTime(2e12);
     stop();
     expect(await exit).toBe(0);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+    const last = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    expect(last['timestamp']).toBe(2e9);
+    expect(last['period_seconds']).toBeLessThan(60);
+    expect(last).toMatchObject({
       interval_seconds: 2,
       read: { count: 4, bytes: 4096, count_per_period: 4, bytes_per_period: 4096 },
       write: { count: 4, bytes: 4096 },

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import type { Alarm } from '../host/clock.ts';
 import { NEVER } from '../units.ts';
@@ -79,6 +79,17 @@ describe('SystemClock.now', () => {
     const real = new SystemClock();
     const unixMicros = real.originUnixMicros + real.now();
     expect(Math.abs(unixMicros - Date.now() * 1000)).toBeLessThan(60_000_000);
+  });
+
+  it('is not moved when somebody sets the clock of the machine, which it can tell', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 5_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    const real = new SystemClock();
+    const before = real.now();
+    expect(real.unixMicros()).toBe(5_000_000);
+    vi.setSystemTime(2_000_000_000_000);
+    expect(real.unixMicros()).toBe(2_000_000_000_000_000);
+    expect(real.now() - before).toBeLessThan(60_000_000);
   });
 });
 

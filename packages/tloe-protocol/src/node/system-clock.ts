@@ -32,7 +32,10 @@ export interface SystemClockOptions {
  * every batch costs a timer once in a while and not once a batch.
  */
 export class SystemClock implements Clock {
-  /** Microseconds from the start of 1970, UTC, to this clock's zero; for time stamps only. */
+  /**
+   * Microseconds from the start of 1970, UTC, to this clock's zero, as the machine's clock had them
+   * when the program began; for time stamps only.
+   */
   readonly originUnixMicros: Micros = Math.round(performance.timeOrigin * 1_000);
   readonly #timers: NodeTimers;
   readonly #unref: boolean;
@@ -44,6 +47,11 @@ export class SystemClock implements Clock {
 
   now(): Micros {
     return Math.floor(this.#timers.nowMillis() * 1_000);
+  }
+
+  /** Microseconds since the start of 1970 as the machine's clock has them now; it may be set. */
+  unixMicros(): Micros {
+    return Date.now() * 1_000;
   }
 
   createAlarm(onAlarm: () => void): Alarm {
