@@ -15,7 +15,7 @@ import { PcapFile } from '@oxmem/tloe-protocol/node';
 import { formatAddress, formatMac } from '@oxmem/tloe-protocol/text';
 
 import type { Options } from './cli/options.ts';
-import { deviceSlices } from './device/device-slices.ts';
+import { deviceSlices, exportName } from './device/device-slices.ts';
 import { MemorySlice } from './device/memory-slice.ts';
 import { RemoteBlockDevice } from './device/remote-block-device.ts';
 import type { claimEndpoint } from './endpoint/claim.ts';
@@ -217,7 +217,7 @@ function createServer(
 ): NbdServer {
   const exports = new ExportTable(
     shown.map(({ slice, device }) => ({
-      name: shown.length === 1 ? 'oxmem' : `oxmem${slice.index}`,
+      name: exportName(slice, shown.length),
       description:
         `OmniXtend memory at ${formatAddress(slice.base)} on ${formatMac(options.mac)} via ` +
         options.netdev,

@@ -55,7 +55,7 @@ describe('a driver that is observed', () => {
   it('writes counters into its stats file, in all and since the last time', async () => {
     rig.startEndpoint();
     const driver = await rig.startReady('--num=2', `--stats-file=${path}`);
-    expect(stats()).toMatchObject({ interval_seconds: 2, read: { count: 0 }, devices: [{}, {}] });
+    expect(stats()).toMatchObject({ interval_seconds: 2, read: { count: 0 }, devices: [] });
     await rig.settled(rig.kernel.device(1).write(0, new Uint8Array(8192)));
     await rig.settled(rig.kernel.device(0).read(0, 4096));
     const first = await nextStats();
@@ -105,6 +105,19 @@ describe('a driver that is observed', () => {
     const { timestamp, period_seconds } = await nextStats();
     expect(timestamp).toBeGreaterThanOrEqual(2e9);
     expect(period_seconds).toBeLessThan(60);
+  });
+
+  it('tells of its devices when they have their names, and not of others before', async () => {
+    const driver = rig.start(`--stats-file=${path}`, '--metrics=0', '--num=2', '--device=auto');
+    await rig.until(() => metricsAddress(driver.logged) !== '');
+    const address = metricsAddress(driver.logged);
+    expect((await get(address)).text).not.toContain('device=');
+    expect(stats().devices).toEqual([]);
+    rig.startEndpoint();
+    await rig.until(() => driver.printed.length > 0);
+    const { text } = await get(address);
+    const names = [...text.matchAll(/^oxmem_device_size_bytes\{device="(.*)"\}/gm)];
+    expect(names.map(([, name]) => name)).toEqual(['/dev/nbd0', '/dev/nbd1']);
   });
 
   it('serves metrics and its health, and nothing when it has ended', async () => {

@@ -13,6 +13,11 @@ export interface DeviceSlice {
   readonly base: RemoteAddress;
 }
 
+/** The name under which clients of an export ask for a slice of `num`. */
+export function exportName({ index }: DeviceSlice, num: number): string {
+  return num === 1 ? 'oxmem' : `oxmem${index}`;
+}
+
 /** Splits the memory evenly over the devices. */
 export function deviceSlices(options: Pick<Options, 'base' | 'size' | 'num'>): DeviceSlice[] {
   const sizeBytes = options.size / options.num;

@@ -6,7 +6,7 @@ import { formatAddress, formatHostPort, formatMac } from '@oxmem/tloe-protocol/t
 import type { Options } from '../cli/options.ts';
 import { readVersion } from '../cli/program-version.ts';
 import type { RemoteBlockDevice } from '../device/remote-block-device.ts';
-import { deviceSlices, type DeviceSlice } from '../device/device-slices.ts';
+import { deviceSlices, exportName, type DeviceSlice } from '../device/device-slices.ts';
 import type { EndpointMemory } from '../endpoint/endpoint-memory.ts';
 import { DriverError, systemCode } from '../errors.ts';
 import type { ReadyPlace } from '../runtime/front-end.ts';
@@ -40,7 +40,8 @@ export class Observation {
   readonly #begun: Micros;
   readonly #facts: DriverFacts;
   readonly #slices: readonly DeviceSlice[];
-  #names: readonly string[];
+  /** Undefined: the devices cannot be used yet. */
+  #names: readonly string[] | undefined;
   #file: StatsFile | undefined = undefined;
   #server: MetricsServer | undefined = undefined;
   #text: Promise<string> | undefined = undefined;
@@ -56,8 +57,9 @@ export class Observation {
     const version = readVersion();
     this.#facts = { version, pid: process.pid, netdev, endpoint: formatMac(mac), window };
     this.#slices = deviceSlices(options);
-    // As the exports are called; kernel devices have their paths when they are attached.
-    this.#names = observed.devices.map((_, i) => (options.num === 1 ? 'oxmem' : `oxmem${i}`));
+    // Exports have theirs from the start; kernel devices have their paths when they are attached.
+    this.#names =
+      options.listen && this.#slices.map((slice) => exportName(slice, this.#slices.length));
   }
 
   /**
@@ -79,8 +81,7 @@ export class Observation {
 
   /** The devices can be used, and have names now. */
   attached(places: readonly ReadyPlace[]): void {
-    const isOneEach = places.length === this.#names.length && this.#options.listen === undefined;
-    if (isOneEach) this.#names = places.map(({ name }) => name);
+    this.#names ??= places.map(({ name }) => name);
   }
 
   /** The report as JSON, for programs that ask often; it may be a tenth of a second old. */
@@ -172,14 +173,15 @@ export class Observation {
   #source(): ReportSource {
     const { memory, devices, socket } = this.#observed;
     const { clock, unixMicros } = this.#ports;
+    const names = this.#names;
     return {
       facts: this.#facts,
       timestamp: Math.round(unixMicros() / 1e3) / 1e3,
       uptimeSeconds: Math.round((clock.now() - this.#begun) / 1e3) / 1e3,
       memory,
       socket,
-      devices: devices.map((device, i) => ({
-        name: this.#names[i] ?? '',
+      devices: (names === undefined ? [] : devices).map((device, i) => ({
+        name: names?.[i] ?? '',
         sizeBytes: device.sizeBytes,
         base: formatAddress(this.#slices[i]?.base ?? this.#options.base),
         stats: device.stats,
