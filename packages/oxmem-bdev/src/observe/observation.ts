@@ -10,7 +10,7 @@ import { deviceSlices, exportName, type DeviceSlice } from '../device/device-sli
 import type { EndpointMemory } from '../endpoint/endpoint-memory.ts';
 import { DriverError, systemCode } from '../errors.ts';
 import type { ReadyPlace } from '../runtime/front-end.ts';
-import type { DriverFacts, ReportSource } from './driver-report.ts';
+import type { DriverFacts, DriverReport, ReportSource } from './driver-report.ts';
 import type { Logger } from './logger.ts';
 
 /** What is observed. */
@@ -42,7 +42,7 @@ export class Observation {
   readonly #slices: readonly DeviceSlice[];
   /** Undefined: the devices cannot be used yet. */
   #names: readonly string[] | undefined;
-  #file: StatsFile | undefined = undefined;
+  #file: StatsFile<DriverReport> | undefined = undefined;
   #server: MetricsServer | undefined = undefined;
   #text: Promise<string> | undefined = undefined;
   #textAt: Micros = -Infinity;
@@ -125,7 +125,6 @@ export class Observation {
     const { periodReport } = await import('./period-report.ts');
     const { clock, logger } = this.#ports;
     const { statsInterval } = this.#options;
-    let before: ReturnType<typeof driverReport> | undefined;
     // Somebody may have asked to stop while this was loaded.
     if (this.#isClosed) return;
     try {
@@ -133,12 +132,8 @@ export class Observation {
         path,
         intervalMicros: statsInterval,
         clock,
-        read: () => {
-          const now = driverReport(this.#source());
-          const report = periodReport(now, before, statsInterval / 1e6);
-          before = now;
-          return report;
-        },
+        read: () => driverReport(this.#source()),
+        report: (now, before) => periodReport(now, before, statsInterval / 1e6),
         onFailure: (error) => logger.warn(`the stats file is not written: ${error.message}`),
       });
     } catch (thrown) {

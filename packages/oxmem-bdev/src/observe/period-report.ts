@@ -1,4 +1,5 @@
 import { LatencyHistogram } from '@oxmem/tloe-protocol';
+import { countsSince, period, type Period, type PeriodCounts } from '@oxmem/tloe-protocol/observe';
 
 import {
   latencyReport,
@@ -9,11 +10,7 @@ import {
 } from './driver-report.ts';
 
 /** Requests of one kind, in all and since the last report. */
-export interface PeriodTransfer {
-  readonly count: number;
-  readonly bytes: number;
-  readonly count_per_period: number;
-  readonly bytes_per_period: number;
+export interface PeriodTransfer extends PeriodCounts {
   readonly latency_us: LatencyReport;
   readonly latency_per_period_us: LatencyReport;
 }
@@ -24,13 +21,8 @@ type PeriodWork<Work extends WorkReport> = Omit<Work, 'read' | 'write'> & {
 };
 
 /** What stands in the stats file. */
-export type PeriodReport = PeriodWork<Omit<DriverReport, 'devices'>> & {
-  /** As `--stats-interval` has it. */
-  readonly interval_seconds: number;
-  /** Since the last report, or since the start. */
-  readonly period_seconds: number;
-  readonly devices: readonly PeriodWork<DriverReport['devices'][number]>[];
-};
+export type PeriodReport = PeriodWork<Omit<DriverReport, 'devices'>> &
+  Period & { readonly devices: readonly PeriodWork<DriverReport['devices'][number]>[] };
 
 /**
  * The report now, with what came since the report before.
@@ -43,11 +35,9 @@ export function periodReport(
   intervalSeconds: number,
 ): PeriodReport {
   const { devices, ...rest } = now;
-  const seconds = now.uptime_seconds - (before?.uptime_seconds ?? 0);
   return {
     ...periodWork(rest, before),
-    interval_seconds: intervalSeconds,
-    period_seconds: Math.round(seconds * 1e3) / 1e3,
+    ...period(now, before, intervalSeconds),
     devices: devices.map((device, i) => periodWork(device, before?.devices[i])),
   };
 }
@@ -74,10 +64,7 @@ function periodWork<Work extends WorkReport>(
 
 function periodTransfer(now: TransferReport, before: TransferReport | undefined): PeriodTransfer {
   return {
-    count: now.count,
-    bytes: now.bytes,
-    count_per_period: now.count - (before?.count ?? 0),
-    bytes_per_period: now.bytes - (before?.bytes ?? 0),
+    ...countsSince(now, before),
     latency_us: now.latency_us,
     latency_per_period_us: latencyReport(latencySince(now, before)),
   };

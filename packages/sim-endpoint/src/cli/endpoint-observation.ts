@@ -31,7 +31,7 @@ export async function observeEndpoint(observed: EndpointObserved): Promise<Endpo
   if (options.statsFile === undefined && options.metrics === undefined)
     return { close: async () => {} };
   const { MetricsServer, StatsFile, metricText } = await import('@oxmem/tloe-protocol/observe');
-  const { endpointReport } = await import('./endpoint-report.ts');
+  const { endpointPeriodReport, endpointReport } = await import('./endpoint-report.ts');
   const { ENDPOINT_METRICS } = await import('./endpoint-metrics.ts');
   const clock = new SystemClock();
   const begun = clock.now();
@@ -44,27 +44,27 @@ export async function observeEndpoint(observed: EndpointObserved): Promise<Endpo
     },
     timestamp: Math.round(clock.unixMicros() / 1e3) / 1e3,
     uptimeSeconds: Math.round((clock.now() - begun) / 1e3) / 1e3,
-    intervalSeconds: options.statsIntervalMicros / SECOND,
     stats: observed.endpoint.stats(),
   });
-  let file: StatsFile | undefined;
+  let file: StatsFile<EndpointReport> | undefined;
   let server: MetricsServer | undefined;
   if (options.metrics !== undefined) {
     server = await MetricsServer.open({
       address: options.metrics,
-      metrics: () => metricText(ENDPOINT_METRICS, endpointReport(source(), undefined)),
+      metrics: () => metricText(ENDPOINT_METRICS, endpointReport(source())),
       illness: () => undefined,
     });
     log.info(`metrics at http://${formatHostPort(server.address)}/metrics`);
   }
-  let before: EndpointReport | undefined;
   try {
     if (options.statsFile !== undefined) {
       file = new StatsFile({
         path: options.statsFile,
         intervalMicros: options.statsIntervalMicros,
         clock,
-        read: () => (before = endpointReport(source(), before)),
+        read: () => endpointReport(source()),
+        report: (now, before) =>
+          endpointPeriodReport(now, before, options.statsIntervalMicros / SECOND),
         onFailure: (error) => log.warn(`the stats file is not written: ${error.message}`),
       });
     }

@@ -1,12 +1,17 @@
-import { reportCounters, type LinkReport } from '@oxmem/tloe-protocol/observe';
+import {
+  countsSince,
+  period,
+  reportCounters,
+  type LinkReport,
+  type Period,
+  type PeriodCounts,
+} from '@oxmem/tloe-protocol/observe';
 import type { NetworkEndpointStats } from '../start-endpoint.ts';
 
-/** Requests of one kind, in all and since the last report. */
+/** Requests of one kind. */
 export interface TransferReport {
   readonly count: number;
   readonly bytes: number;
-  readonly count_per_period: number;
-  readonly bytes_per_period: number;
 }
 
 /** All that an endpoint says of itself, in the names of its JSON. Programs rely on them. */
@@ -16,9 +21,6 @@ export interface EndpointReport {
   readonly program: 'oxmem-sim-endpoint';
   readonly pid: number;
   readonly uptime_seconds: number;
-  readonly interval_seconds: number;
-  /** Since the last report, or since the start. */
-  readonly period_seconds: number;
   readonly netdev: string;
   readonly mac: string;
   readonly size_bytes: number;
@@ -40,27 +42,20 @@ export interface EndpointReportSource {
   readonly facts: Pick<EndpointReport, 'pid' | 'netdev' | 'mac' | 'size_bytes'>;
   readonly timestamp: number;
   readonly uptimeSeconds: number;
-  readonly intervalSeconds: number;
   readonly stats: NetworkEndpointStats;
 }
 
-/** How things are now, and what came since the report before. */
-export function endpointReport(
-  source: EndpointReportSource,
-  before: EndpointReport | undefined,
-): EndpointReport {
+/** How things are now. */
+export function endpointReport(source: EndpointReportSource): EndpointReport {
   const { timestamp, uptimeSeconds, facts, stats } = source;
   const { responder, connections, connectionsOpen } = stats;
-  const seconds = uptimeSeconds - (before?.uptime_seconds ?? 0);
   return {
     timestamp,
     program: 'oxmem-sim-endpoint',
     uptime_seconds: uptimeSeconds,
-    interval_seconds: source.intervalSeconds,
-    period_seconds: Math.round(seconds * 1e3) / 1e3,
     ...facts,
-    read: transfer(responder.gets, responder.bytesRead, before?.read),
-    write: transfer(responder.puts, responder.bytesWritten, before?.write),
+    read: { count: responder.gets, bytes: responder.bytesRead },
+    write: { count: responder.puts, bytes: responder.bytesWritten },
     atomic: { count: responder.atomics },
     denied: responder.denied,
     connections: { open: connectionsOpen, ...reportCounters(connections) },
@@ -70,15 +65,22 @@ export function endpointReport(
   };
 }
 
-function transfer(
-  count: number,
-  bytes: number,
-  before: TransferReport | undefined,
-): TransferReport {
+/** What stands in the stats file. */
+export interface EndpointPeriodReport extends EndpointReport, Period {
+  readonly read: PeriodCounts;
+  readonly write: PeriodCounts;
+}
+
+/** The report now, with what came since the report before; undefined: since the start. */
+export function endpointPeriodReport(
+  now: EndpointReport,
+  before: EndpointReport | undefined,
+  intervalSeconds: number,
+): EndpointPeriodReport {
   return {
-    count,
-    bytes,
-    count_per_period: count - (before?.count ?? 0),
-    bytes_per_period: bytes - (before?.bytes ?? 0),
+    ...now,
+    ...period(now, before, intervalSeconds),
+    read: countsSince(now.read, before?.read),
+    write: countsSince(now.write, before?.write),
   };
 }

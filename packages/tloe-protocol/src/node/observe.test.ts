@@ -1,6 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +29,9 @@ import {
   reportCounters,
   type Metric,
 } from './observe.ts';
+
+/** Those that Node has for files. */
+const THREADS = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
 
 it('has a metric for every counter of a link', () => {
   const counters = reportCounters(new LinkStats());
@@ -80,9 +94,18 @@ describe('a stats file', () => {
     const clock = new VirtualClock();
     const failures: string[] = [];
     let count = 0;
-    const read = (): object => ({ count: count++ });
+    const read = (): number => count++;
+    const report = (now: number, before: number | undefined): object =>
+      before === undefined ? { count: now } : { count: now, since: before };
     const onFailure = ({ message }: Error): void => void failures.push(message);
-    const file = new StatsFile({ path, intervalMicros: 2 * SECOND, clock, read, onFailure });
+    const file = new StatsFile({
+      path,
+      intervalMicros: 2 * SECOND,
+      clock,
+      read,
+      report,
+      onFailure,
+    });
     return { path, clock, failures, file };
   }
 
@@ -90,7 +113,7 @@ describe('a stats file', () => {
     readonly path: string;
     readonly clock: VirtualClock;
     readonly failures: string[];
-    readonly file: StatsFile;
+    readonly file: StatsFile<number>;
   }
 
   it('is there at once, fresh after each interval, and has the last word when it is closed', async () => {
@@ -100,10 +123,10 @@ describe('a stats file', () => {
     clock.advanceBy(1.9 * SECOND);
     expect(text()).toBe('{"count":0}\n');
     clock.advanceBy(0.2 * SECOND);
-    await vi.waitFor(() => expect(text()).toBe('{"count":1}\n'));
+    await vi.waitFor(() => expect(text()).toBe('{"count":1,"since":0}\n'));
     clock.advanceBy(2 * SECOND);
     await file.close();
-    expect(text()).toBe('{"count":3}\n');
+    expect(text()).toBe('{"count":3,"since":2}\n');
     clock.advanceBy(60 * SECOND);
     expect(readdirSync(folder)).toEqual(['x.json']);
     expect(failures).toEqual([]);
@@ -121,17 +144,47 @@ describe('a stats file', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('leaves out of no period what it could not write', async () => {
+    const { path, clock, failures, file } = open('x.json');
+    rmSync(folder, { recursive: true });
+    clock.advanceBy(2 * SECOND);
+    await vi.waitFor(() => expect(failures).toHaveLength(1));
+    mkdirSync(folder);
+    await file.close();
+    expect(readFileSync(path, 'utf8')).toBe('{"count":2,"since":0}\n');
+  });
+
+  it('is not led astray by links that others put where its draft will be', async () => {
+    const victim = join(folder, 'victim');
+    const draft = join(folder, `x.json.${process.pid}.tmp`);
+    writeFileSync(victim, 'precious');
+    symlinkSync(victim, draft);
+    const { path, failures, file } = open('x.json');
+    symlinkSync(victim, draft);
+    await file.close();
+    expect([readFileSync(victim, 'utf8'), failures]).toEqual(['precious', []]);
+    expect(readFileSync(path, 'utf8')).toBe('{"count":1,"since":0}\n');
+    expect(readdirSync(folder)).toEqual(['victim', 'x.json']);
+  });
+
   it('holds nobody up where the disk takes for ever', async () => {
     const { path, clock, failures, file } = open('x.json');
-    // Whoever opens this for writing waits for a reader.
-    execFileSync('mkfifo', [`${path}.${process.pid}.tmp`]);
+    const text = (): string => readFileSync(path, 'utf8');
+    // Whoever opens a pipe for writing waits for a reader: all threads for files are busy with that.
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const stuck = Array.from({ length: THREADS }, () => openFile(pipe, 'w'));
     for (let i = 0; i < 5; i++) clock.advanceBy(2 * SECOND);
     const closed = file.close();
     clock.advanceBy(SECOND);
     await closed;
     expect(failures).toEqual([]);
-    // One write waits, not five.
-    expect(await readFile(`${path}.${process.pid}.tmp`, 'utf8')).toBe('{"count":1}\n');
-    await vi.waitFor(() => expect(readdirSync(folder)).toEqual(['x.json']));
+    expect(text()).toBe('{"count":0}\n');
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    for (const writer of await Promise.all(stuck)) await writer.close();
+    closeSync(reader);
+    // One write had to wait, not five; and then the last one.
+    await vi.waitFor(() => expect(text()).toBe('{"count":2,"since":1}\n'));
+    expect(readdirSync(folder)).toEqual(['pipe', 'x.json']);
   });
 });

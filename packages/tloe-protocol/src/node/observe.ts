@@ -13,5 +13,6 @@ export {
   type MetricSample,
 } from './metric-text.ts';
 export { MetricsServer, type MetricsServerOptions } from './metrics-server.ts';
+export { countsSince, period, type Period, type PeriodCounts } from './period.ts';
 export { StatsFile, type StatsFileOptions } from './stats-file.ts';
 export { LINK_METRICS, SOCKET_METRICS, reportCounters, type LinkReport } from './link-metrics.ts';

@@ -5,12 +5,18 @@ import type { Clock } from '../host/clock.ts';
 import { MILLISECOND, type Micros } from '../units.ts';
 
 /** How a stats file is kept. */
-export interface StatsFileOptions {
+export interface StatsFileOptions<Reading> {
   readonly path: string;
   readonly intervalMicros: Micros;
   readonly clock: Clock;
-  /** What to write now, and then once an interval: an object for JSON. */
-  readonly read: () => object;
+  /** How things are now. */
+  readonly read: () => Reading;
+  /**
+   * What to write of it: an object for JSON.
+   *
+   * @param before  of what the file was written last; undefined: it was not yet
+   */
+  readonly report: (now: Reading, before: Reading | undefined) => object;
   /** Told when the file cannot be written, once until it can be again. */
   readonly onFailure: (error: Error) => void;
 }
@@ -22,8 +28,9 @@ export interface StatsFileOptions {
  * After the first time it is written behind the program's back: a disk may take seconds, and the
  * file may even lie on the device that the program serves.
  */
-export class StatsFile {
-  readonly #options: StatsFileOptions;
+export class StatsFile<Reading> {
+  readonly #options: StatsFileOptions<Reading>;
+  #written: Reading | undefined = undefined;
   readonly #alarm: ReturnType<Clock['createAlarm']>;
   #dueAt: Micros;
   /** Undefined: nothing is being written. */
@@ -31,7 +38,7 @@ export class StatsFile {
   #hasFailed = false;
 
   /** @throws Error of the system when the file cannot be written */
-  constructor(options: StatsFileOptions) {
+  constructor(options: StatsFileOptions<Reading>) {
     this.#options = options;
     this.#writeFirst();
     this.#dueAt = options.clock.now();
@@ -69,9 +76,12 @@ export class StatsFile {
   }
 
   #writeFirst(): void {
+    const now = this.#options.read();
     try {
-      writeFileSync(this.#draft, this.#text());
+      rmSync(this.#draft, { force: true });
+      writeFileSync(this.#draft, this.#text(now), { flag: 'wx' });
       renameSync(this.#draft, this.#options.path);
+      this.#written = now;
     } catch (thrown) {
       rmSync(this.#draft, { force: true });
       throw thrown;
@@ -84,9 +94,13 @@ export class StatsFile {
   }
 
   async #write(): Promise<void> {
+    const now = this.#options.read();
+    const text = this.#text(now);
     try {
-      await writeFile(this.#draft, this.#text());
+      await rm(this.#draft, { force: true });
+      await writeFile(this.#draft, text, { flag: 'wx' });
       await rename(this.#draft, this.#options.path);
+      this.#written = now;
       this.#hasFailed = false;
     } catch (thrown) {
       await rm(this.#draft, { force: true }).catch(() => {});
@@ -95,10 +109,14 @@ export class StatsFile {
     }
   }
 
-  #text(): string {
-    return `${JSON.stringify(this.#options.read())}\n`;
+  #text(now: Reading): string {
+    return `${JSON.stringify(this.#options.report(now, this.#written))}\n`;
   }
 
+  /**
+   * Others may guess this name, in a folder where everybody may write: what has it is removed, and a
+   * link that somebody puts there all the same is not followed.
+   */
   get #draft(): string {
     return `${this.#options.path}.${process.pid}.tmp`;
   }
