@@ -25,11 +25,11 @@ export class FaultyDirection {
   readonly #wire: NetworkSimulator;
   #faults: FrameFaults;
   readonly #prng: Prng;
-  readonly #promptChance: Prng;
-  /** Frames are lost, and nothing else. */
+  readonly #lossChance: Prng;
+  /** Frames are lost, and nothing else: that is decided here, and the wire loses none. */
   #losesOnly: boolean;
-  #promptFrames = 0;
-  #promptLosses = 0;
+  #frames = 0;
+  #lost = 0;
   #stalledUntil: Micros = -Infinity;
   #stalls = 0;
   #overflowed = 0;
@@ -37,18 +37,18 @@ export class FaultyDirection {
   constructor(faults: FrameFaults, prng: Prng) {
     this.#faults = faults;
     this.#prng = prng.fork('stall');
-    this.#promptChance = prng.fork('prompt');
+    this.#lossChance = prng.fork('prompt');
     this.#losesOnly = losesOnly(faults);
     this.#wire = new NetworkSimulator(prng, { topology: 'point-to-point' });
-    this.#wire.addPort({ mac: MAC_A, faults: faults.wire });
+    this.#wire.addPort({ mac: MAC_A, faults: this.#wireFaults() });
     this.#wire.addPort({ mac: MAC_B });
   }
 
   get counts(): FaultCounts {
-    const { sent, lost, duplicated, reordered, corrupted } = this.#wire.counts(0);
+    const { lost, duplicated, reordered, corrupted } = this.#wire.counts(0);
     return {
-      frames: sent + this.#overflowed + this.#promptFrames,
-      lost: lost + this.#promptLosses,
+      frames: this.#frames,
+      lost: lost + this.#lost,
       duplicated,
       reordered,
       corrupted,
@@ -61,7 +61,7 @@ export class FaultyDirection {
   setFaults(faults: FrameFaults): void {
     this.#faults = faults;
     this.#losesOnly = losesOnly(faults);
-    this.#wire.setFaults(0, faults.wire);
+    this.#wire.setFaults(0, this.#wireFaults());
     this.#stalledUntil = -Infinity;
   }
 
@@ -72,15 +72,18 @@ export class FaultyDirection {
 
   /** Whether the next frame gets through, while `isPrompt`. It need not go in: nothing is copied. */
   passes(): boolean {
-    this.#promptFrames++;
-    if (!this.#promptChance.chance(this.#faults.wire.loss)) return true;
-    this.#promptLosses++;
+    this.#frames++;
+    if (!this.#lossChance.chance(this.#faults.wire.loss)) return true;
+    this.#lost++;
     return false;
   }
 
   /** A frame goes in; it is copied. */
   put(now: Micros, frame: Uint8Array): void {
     const { stall } = this.#faults;
+    // The same seed loses the same frames, whether they can pass promptly or not.
+    if (!this.#losesOnly) this.#frames++;
+    else if (!this.passes()) return;
     if (now >= this.#stalledUntil && this.#prng.chance(stall.chance)) {
       this.#stalledUntil = now + stall.durationMicros;
       this.#stalls++;
@@ -97,6 +100,11 @@ export class FaultyDirection {
   /** The next frame that has come out by `now`; belongs to the caller. */
   take(now: Micros): Uint8Array | undefined {
     return now < this.#stalledUntil ? undefined : this.#wire.takeArrival(now)?.bytes;
+  }
+
+  #wireFaults(): FrameFaults['wire'] {
+    const { wire } = this.#faults;
+    return this.#losesOnly ? { ...wire, loss: 0 } : wire;
   }
 
   #underWay(): number {

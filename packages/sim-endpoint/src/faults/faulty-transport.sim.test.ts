@@ -40,10 +40,16 @@ function makePair(...specs: string[]): Promise<TransportPair> {
 describeTransportContract('FaultyTransport without faults', () => makePair());
 describeTransportContract('FaultyTransport that only delays', () => makePair('delay=3ms±2ms'));
 
-/** A faulty end `a`; what arrives at either end is noted as "number@time". */
+type WireOptions = Parameters<typeof createMemoryLink>[2];
+
 function rig(seed: number, ...specs: string[]) {
+  return rigOn({ seed }, ...specs);
+}
+
+/** A faulty end `a`; what arrives at either end is noted as "number@time". */
+function rigOn({ seed, wire }: { seed: number; wire?: WireOptions }, ...specs: string[]) {
   const clock = new VirtualClock();
-  const link = createMemoryLink(clock, new Prng(1));
+  const link = createMemoryLink(clock, new Prng(1), wire);
   const faults = settingsOf(...specs);
   const faulty = new FaultyTransport(link.a, clock, { faults, prng: new Prng(seed) });
   const arrived = { a: [] as number[], b: [] as number[] };
@@ -66,15 +72,18 @@ function rig(seed: number, ...specs: string[]) {
       },
     });
   }
-  const region = ByteRegion.allocate(128);
-  const descriptors = Int32Array.of(2, 70);
-  const send = (from: 'a' | 'b', number: number): void => {
+  const region = ByteRegion.allocate(128 * 128);
+  const descriptors = Int32Array.from({ length: 256 }, (_, i) => (i % 2 ? 70 : 64 * i + 2));
+  const send = (from: 'a' | 'b', first: number, count = 1): void => {
     const transport = from === 'a' ? faulty : link.b;
-    region.bytes.set(from === 'a' ? link.b.ownMac : link.a.ownMac, 2);
-    region.bytes.set(transport.ownMac, 8);
-    region.view.setUint16(14, 0xaaaa);
-    region.view.setUint32(22, number);
-    expect(transport.sendBatch(region, descriptors, 0, 1)).toBe(1);
+    for (let i = 0; i < count; i++) {
+      const at = descriptors[2 * i] as number;
+      region.bytes.set(from === 'a' ? link.b.ownMac : link.a.ownMac, at);
+      region.bytes.set(transport.ownMac, at + 6);
+      region.view.setUint16(at + 12, 0xaaaa);
+      region.view.setUint32(at + 20, first + i);
+    }
+    expect(transport.sendBatch(region, descriptors, 0, count)).toBe(count);
   };
   return { clock, link, faulty, arrived, times, send };
 }
@@ -155,6 +164,23 @@ describe('FaultyTransport', () => {
     };
     expect(run(9)).toEqual(run(9));
     expect(run(9)).not.toEqual(run(10));
+  });
+
+  it('loses the same frames, in batches of any size and whether there is room below or not', () => {
+    const run = (batchFrames: number, wire: WireOptions): number[] => {
+      const test = rigOn({ seed: 9, wire }, 'tx:loss=20%');
+      for (let i = 0; i < 600; i += batchFrames) test.send('a', i, batchFrames);
+      test.clock.runDry();
+      expect(test.faulty.counts.tx.frames).toBe(600);
+      expect(test.faulty.counts.tx.lost).toBe(600 - test.arrived.b.length);
+      return test.arrived.b;
+    };
+    const arrived = run(1, {});
+    expect(run(60, {})).toEqual(arrived);
+    expect(run(100, {})).toEqual(arrived);
+    const narrow = { both: { hasBackPressure: true, queueFrames: 3, rateBytesPerSecond: 1e6 } };
+    expect(run(1, narrow)).toEqual(arrived);
+    expect(run(60, narrow)).toEqual(arrived);
   });
 
   it('goes over to other faults, and back, without losing or reordering a frame', () => {
