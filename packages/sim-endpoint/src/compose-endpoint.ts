@@ -96,9 +96,10 @@ export function composeServer(options: EndpointOptions, ports: EndpointPorts): M
  * @throws RangeError for options that no endpoint could fulfil
  */
 export function composeEndpoint(options: EndpointOptions, ports: EndpointPorts): Endpoint {
-  const { transport, memory, requestFaults } = composeParts(options, ports);
+  const { transport, memory, requestFaults, frameFaults } = composeParts(options, ports);
   return new Endpoint(configOf(options), {
     transport,
+    frameFaults,
     clock: ports.clock,
     memory,
     ...(requestFaults && { requestFaults }),
@@ -113,15 +114,15 @@ export function composeEndpoint(options: EndpointOptions, ports: EndpointPorts):
  * @throws RangeError for options that no endpoint could fulfil
  */
 export function composePersona(options: EndpointOptions, ports: EndpointPorts): PersonaEndpoint {
-  const { transport, memory, requestFaults, prng } = composeParts(options, ports);
+  const { memory, requestFaults, prng, ...parts } = composeParts(options, ports);
   const named = ENDPOINT_PERSONAS[options.persona ?? 'plain'];
   const odd = withHabits(named, parsedFaults(options.faults ?? []).habits);
   const { dataOrder = odd.service.dataOrder } = options;
   const base = options.base ?? DEFAULT_RESPONDER_CONFIG.base;
   return new PersonaEndpoint(
-    { ...odd, service: { ...fittingService(odd.service, transport.mtuBytes), dataOrder } },
+    { ...odd, service: { ...fittingService(odd.service, parts.transport.mtuBytes), dataOrder } },
     {
-      transport,
+      ...parts,
       clock: ports.clock,
       memory: { backend: memory, base, requestFaults },
       prng: prng.fork('persona'),
@@ -132,6 +133,8 @@ export function composePersona(options: EndpointOptions, ports: EndpointPorts): 
 
 interface ComposedParts {
   readonly transport: FrameTransport;
+  /** The same, if it is one. */
+  readonly frameFaults: FaultyTransport | undefined;
   readonly memory: MemoryBackend;
   readonly requestFaults: RequestFaults | undefined;
   readonly prng: Prng;
@@ -161,6 +164,7 @@ function composeParts(options: EndpointOptions, ports: EndpointPorts): ComposedP
   return {
     prng,
     transport: faulty ?? ports.transport,
+    frameFaults: faulty,
     memory: isChanging || spoilChance > 0 ? spoilt : memory,
     requestFaults: isChanging || denyChance > 0 ? denied : undefined,
   };

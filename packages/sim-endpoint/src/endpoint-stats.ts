@@ -5,6 +5,7 @@ import {
   addCounters,
   rejectedByName,
 } from '@oxmem/tloe-protocol';
+import type { FrameFaultCounts } from './faults/faulty-direction.ts';
 
 /** Counters of what becomes of connections. */
 export class ConnectionStats {
@@ -31,6 +32,8 @@ export interface EndpointStats {
   readonly rejected: Readonly<Record<string, number>>;
   readonly link: Readonly<Omit<LinkStats, 'rejected'>>;
   readonly responder: Readonly<ResponderStats>;
+  /** Undefined: no frames are meddled with. */
+  readonly faults: FrameFaultCounts | undefined;
 }
 
 /** What connections have done that are no more. */
@@ -59,13 +62,12 @@ export class DepartedStats {
 export function snapshotOf(
   totals: DepartedStats,
   host: HostStats,
-  connections: ConnectionStats,
-  connectionsOpen: number,
+  now: Pick<EndpointStats, 'connections' | 'connectionsOpen' | 'faults'>,
 ): EndpointStats {
   const { rejected: _, ...link } = totals.link;
   return {
-    connectionsOpen,
-    connections: Object.assign(new ConnectionStats(), connections),
+    ...now,
+    connections: Object.assign(new ConnectionStats(), now.connections),
     framesReceived: host.framesReceived,
     framesSent: host.framesSent,
     rejected: rejectedByName(host.rejected, totals.link.rejected),

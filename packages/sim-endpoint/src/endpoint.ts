@@ -33,6 +33,7 @@ import {
   snapshotOf,
   type EndpointStats,
 } from './endpoint-stats.ts';
+import type { FrameFaultCounts } from './faults/faulty-direction.ts';
 import type { MemoryServer } from './memory-server.ts';
 
 /** What an endpoint is made of. */
@@ -44,6 +45,8 @@ export interface EndpointParts {
   readonly memory: MemoryBackend;
   readonly onEvent?: EndpointListener;
   readonly requestFaults?: RequestFaults;
+  /** What is done to frames, for the counters; undefined: nothing. */
+  readonly frameFaults?: { readonly counts: FrameFaultCounts } | undefined;
 }
 
 /**
@@ -98,7 +101,11 @@ export class Endpoint implements MemoryServer, FrameRouter, ConnectionOwner {
   stats(): EndpointStats {
     const totals = this.#departed.clone();
     for (const { link, responder } of this.#connections) totals.add(link.stats, responder.stats);
-    return snapshotOf(totals, this.#host.stats, this.#stats, this.#connections.length);
+    return snapshotOf(totals, this.#host.stats, {
+      connections: this.#stats,
+      connectionsOpen: this.#connections.length,
+      faults: this.#parts.frameFaults?.counts,
+    });
   }
 
   /**

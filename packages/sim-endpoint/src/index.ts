@@ -65,4 +65,4 @@ export {
 } from './faults/fault-settings.ts';
 export { FaultControl } from './faults/fault-control.ts';
 export { FaultyTransport } from './faults/faulty-transport.ts';
-export type { FaultCounts } from './faults/faulty-direction.ts';
+export type { FaultCounts, FrameFaultCounts } from './faults/faulty-direction.ts';

@@ -346,14 +346,23 @@ describe('faults', () => {
   }
 
   it.each([
-    ['rx:loss=5%', 'naksSent'],
-    ['tx:loss=5%', 'framesResent'],
-    ['rx:dup=20%', 'duplicates'],
-    ['rx:reorder=10%', 'outOfOrder'],
-  ] as const)('%s leaves its trace in %s and does no harm', async (fault, counter) => {
-    const { found, stats } = await copyUnder(fault);
+    ['rx:loss=5%', 'naksSent', 'lost'],
+    ['tx:loss=5%', 'framesResent', 'lost'],
+    ['rx:dup=20%', 'duplicates', 'duplicated'],
+    ['rx:reorder=10%', 'outOfOrder', 'reordered'],
+  ] as const)('%s leaves its trace in %s and does no harm', async (spec, counter, fault) => {
+    const { found, stats } = await copyUnder(spec);
     expect(found).toEqual(content);
     expect(stats.link[counter]).toBeGreaterThan(0);
+    const { rx, tx } = stats.faults!;
+    const [faulty, sound] = spec.startsWith('rx') ? [rx, tx] : [tx, rx];
+    expect(faulty[fault]).toBeGreaterThan(0);
+    expect(sound[fault]).toBe(0);
+    expect(sound.frames).toBeGreaterThan(100);
+  });
+
+  it('are not counted where none are asked for', async () => {
+    expect((await copyUnder()).stats.faults).toBeUndefined();
   });
 
   it('a delay takes its time', async () => {

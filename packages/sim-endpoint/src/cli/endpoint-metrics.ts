@@ -7,6 +7,16 @@ import {
 } from '@oxmem/tloe-protocol/observe';
 import type { EndpointReport } from './endpoint-report.ts';
 
+const DIRECTIONS = ['rx', 'tx'] as const;
+const FRAME_FAULTS = [
+  'lost',
+  'duplicated',
+  'reordered',
+  'corrupted',
+  'overflowed',
+  'stalls',
+] as const;
+
 /** Every metric of `oxmem-sim-endpoint`. The names stay. */
 export const ENDPOINT_METRICS: readonly Metric<EndpointReport>[] = [
   gauge('oxmem_uptime_seconds', 'Time since this program began', (it) => it.uptime_seconds),
@@ -49,6 +59,19 @@ export const ENDPOINT_METRICS: readonly Metric<EndpointReport>[] = [
       (it: EndpointReport) => it.connections[name] ?? 0,
     ),
   ),
+  {
+    name: 'oxmem_endpoint_faults_total',
+    kind: 'counter',
+    help: 'What --fault did to frames; overflowed: dropped because too many were delayed',
+    labels: { direction: DIRECTIONS, fault: FRAME_FAULTS },
+    read: ({ faults }) =>
+      DIRECTIONS.flatMap((direction) =>
+        FRAME_FAULTS.map((fault) => ({
+          labels: { direction, fault },
+          value: faults?.[direction][fault] ?? 0,
+        })),
+      ),
+  },
   ...LINK_METRICS,
   ...SOCKET_METRICS,
 ];

@@ -6,6 +6,7 @@ import {
   type Period,
   type PeriodCounts,
 } from '@oxmem/tloe-protocol/observe';
+import type { FrameFaultCounts } from '../faults/faulty-direction.ts';
 import type { NetworkEndpointStats } from '../start-endpoint.ts';
 
 /** Requests of one kind. */
@@ -33,6 +34,8 @@ export interface EndpointReport {
   readonly responder: { readonly counters: Readonly<Record<string, number>> };
   /** The counters of all connections so far. */
   readonly link: LinkReport;
+  /** What --fault did to frames received and sent; null: nothing was asked for. */
+  readonly faults: FrameFaultCounts | null;
   /** Of the raw socket. */
   readonly socket: { readonly counters: Readonly<Record<string, number>> };
 }
@@ -61,6 +64,7 @@ export function endpointReport(source: EndpointReportSource): EndpointReport {
     connections: { open: connectionsOpen, ...reportCounters(connections) },
     responder: { counters: reportCounters(responder) },
     link: { counters: reportCounters(stats.link), rejected_frames: stats.rejected },
+    faults: stats.faults ?? null,
     socket: { counters: reportCounters(stats.socket) },
   };
 }

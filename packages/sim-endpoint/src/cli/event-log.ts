@@ -1,5 +1,10 @@
 import { MILLISECOND, formatMac } from '@oxmem/tloe-protocol';
 import type { EndpointEvent } from '../endpoint-events.ts';
+import {
+  MAX_FRAMES_UNDER_WAY,
+  type FaultCounts,
+  type FrameFaultCounts,
+} from '../faults/faulty-direction.ts';
 import type { NetworkEndpointStats } from '../start-endpoint.ts';
 import type { Logger } from './logger.ts';
 
@@ -45,9 +50,16 @@ export function logEvent(log: Logger, event: EndpointEvent): void {
 
 /** The last line: what was done in all. */
 export function logSummary(log: Logger, stats: NetworkEndpointStats): void {
-  const { connections, responder, link, capture } = stats;
+  const { connections, responder, link, capture, faults } = stats;
   if (capture !== undefined && capture.framesDropped > 0) {
     log.warn(`the capture misses ${capture.framesDropped} frames: the disk could not keep up`);
+  }
+  const overflowed = (faults?.rx.overflowed ?? 0) + (faults?.tx.overflowed ?? 0);
+  if (overflowed > 0) {
+    log.warn(
+      `--fault dropped ${overflowed} frames besides, because ${MAX_FRAMES_UNDER_WAY} in a direction ` +
+        'were delayed already: delay less, or send less',
+    );
   }
   const text = [
     `served ${connections.opened} connections`,
@@ -55,6 +67,14 @@ export function logSummary(log: Logger, stats: NetworkEndpointStats): void {
     `${responder.puts} writes of ${responder.bytesWritten} bytes`,
     `${responder.denied} denied`,
     `${stats.framesReceived} frames received, ${stats.framesSent} sent, ${link.framesResent} resent`,
+    ...(faults === undefined ? [] : [`faults of frames: ${describeFaults(faults)}`]),
   ];
   log.info({ counters: stats }, text.join(', '));
+}
+
+/** What happened, both directions together: "12 lost, 3 duplicated". */
+function describeFaults({ rx, tx }: FrameFaultCounts): string {
+  const names = Object.keys(rx) as (keyof FaultCounts)[];
+  const made = names.filter((name) => name !== 'frames' && rx[name] + tx[name] > 0);
+  return made.map((name) => `${rx[name] + tx[name]} ${name}`).join(', ') || 'none';
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RawSocket } from '@oxmem/rawsock';
+import { FrameSlab, RawSocket } from '@oxmem/rawsock';
 import { MockNetwork } from '@oxmem/rawsock/mock';
 import {
   ADDRESS_ZERO,
@@ -127,7 +127,8 @@ describe('the command', () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     const path = join(folder, 'stats.json');
-    const { start, ready, stop, out, network } = run(`--stats-file=${path}`, '--metrics=0');
+    const options = [`--stats-file=${path}`, '--metrics=0', '--fault=rx:dup=100%'];
+    const { start, ready, stop, out, network } = run(...options);
     const exit = start();
     await ready;
     await drive(network, 7);
@@ -136,6 +137,11 @@ describe('the command', () => {
     expect(text).toContain('oxmem_endpoint_bytes_total{op="read"} 4096\n');
     expect(text).toContain('oxmem_endpoint_connections_opened_total 1\n');
     expect(text).toMatch(/^oxmem_link_frames_sent_total [1-9]/m);
+    const faults = 'oxmem_endpoint_faults_total';
+    expect(text).toMatch(
+      new RegExp(`^${faults}\\{direction="rx",fault="duplicated"\\} [1-9]`, 'm'),
+    );
+    expect(text).toContain(`${faults}{direction="tx",fault="duplicated"} 0\n`);
     expect((await fetch(address.replace('metrics', 'healthz'))).status).toBe(200);
     vi.setSystemTime(2e12);
     stop();
@@ -149,8 +155,31 @@ describe('the command', () => {
       write: { count: 4, bytes: 4096 },
       connections: { opened: 1, closed: 1 },
       link: { rejected_frames: {} },
+      faults: { rx: { duplicated: expect.any(Number) as number, lost: 0 }, tx: { lost: 0 } },
     });
+    expect(out.stderr).toMatch(/, faults of frames: \d+ duplicated$/m);
     await expect(fetch(address)).rejects.toThrow();
+  });
+
+  it('says at its end which frames were lost because too many were delayed', async () => {
+    const { start, ready, stop, out, network } = run('--fault=rx:delay=1m');
+    const exit = start();
+    await ready;
+    const socket = RawSocket.open({ interfaceName: 'drv0', etherType: 0xaaaa }, network.binding);
+    const slab = new FrameSlab(1, 1500);
+    const from = [...socket.ownMac];
+    slab.put(0, Uint8Array.of(2, 0, 0, 0, 0, 1, ...from, 0xaa, 0xaa, ...new Uint8Array(50)));
+    for (let i = 0; i < 5_000; i++) {
+      expect(socket.sendBatch(slab, slab.descriptors, 0, 1)).toBe(1);
+      if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    stop();
+    await exit;
+    expect(out.stderr).toMatch(
+      /--fault dropped 904 frames besides, because 4096 .* delayed already/,
+    );
+    expect(out.stderr).toMatch(/faults of frames: 904 overflowed$/m);
   });
 
   it('says nothing on standard error with --log-level=silent', async () => {

@@ -1,6 +1,6 @@
 import type { Micros } from '@oxmem/tloe-protocol';
 import { MAC_A, MAC_B, NetworkSimulator, type Prng } from '@oxmem/tloe-protocol/testing';
-import type { FrameFaults } from './fault-settings.ts';
+import type { FaultDirection, FrameFaults } from './fault-settings.ts';
 
 /** What was done to the frames of one direction. */
 export interface FaultCounts {
@@ -13,6 +13,9 @@ export interface FaultCounts {
   readonly overflowed: number;
   readonly stalls: number;
 }
+
+/** What was done to the frames that an endpoint received, and to those that it sent. */
+export type FrameFaultCounts = Readonly<Record<FaultDirection, FaultCounts>>;
 
 /** Frames under way in one direction at most; a delay on a fast wire would fill the memory else. */
 export const MAX_FRAMES_UNDER_WAY = 4096;

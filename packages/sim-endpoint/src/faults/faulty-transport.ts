@@ -10,7 +10,7 @@ import type {
 // A simulator is made of the simulation parts: they are published for programs like this one.
 import type { Prng } from '@oxmem/tloe-protocol/testing';
 import type { FaultSettings } from './fault-settings.ts';
-import { FaultyDirection, type FaultCounts } from './faulty-direction.ts';
+import { FaultyDirection, type FrameFaultCounts } from './faulty-direction.ts';
 
 /** Frames handed on in one batch at most. */
 const BATCH_FRAMES = 64;
@@ -63,7 +63,7 @@ export class FaultyTransport implements FrameTransport {
   }
 
   /** What was done so far. */
-  get counts(): { readonly rx: FaultCounts; readonly tx: FaultCounts } {
+  get counts(): FrameFaultCounts {
     return { rx: this.#rx.counts, tx: this.#tx.counts };
   }
 

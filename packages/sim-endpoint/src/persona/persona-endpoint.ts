@@ -22,6 +22,7 @@ import {
   snapshotOf,
   type EndpointStats,
 } from '../endpoint-stats.ts';
+import type { FrameFaultCounts } from '../faults/faulty-direction.ts';
 import type { MemoryServer } from '../memory-server.ts';
 import type { EndpointHabits } from './endpoint-habits.ts';
 import { PersonaConnection } from './persona-connection.ts';
@@ -37,6 +38,8 @@ export interface PersonaParts {
   readonly memory: ServedMemory;
   readonly prng: Prng;
   readonly onEvent?: EndpointListener;
+  /** What is done to frames, for the counters; undefined: nothing. */
+  readonly frameFaults?: { readonly counts: FrameFaultCounts } | undefined;
 }
 
 /**
@@ -87,7 +90,11 @@ export class PersonaEndpoint implements MemoryServer {
 
   stats(): EndpointStats {
     this.#host.framesSent = this.#totals.link.framesSent;
-    return snapshotOf(this.#totals.clone(), this.#host, this.#stats, this.#connections.size);
+    return snapshotOf(this.#totals.clone(), this.#host, {
+      connections: this.#stats,
+      connectionsOpen: this.#connections.size,
+      faults: this.#parts.frameFaults?.counts,
+    });
   }
 
   close(): void {
