@@ -307,7 +307,12 @@ export const OPTION_RULES: OptionRules = {
 /** Reads the texts of a command line, by the names of `Options`; absent ones take their default. */
 export function parseOptions(texts: ValueTexts): ReadValues<Options> {
   const values = readValues<Options>(OPTION_RULES, texts);
-  return values.isValid ? checkTogether(values.options) : values;
+  if (!values.isValid) return values;
+  const { statsInterval } = texts;
+  if (statsInterval !== undefined && values.options.statsFile === undefined) {
+    return bad('--stats-interval needs --stats-file: it says how often that file is written.');
+  }
+  return checkTogether(values.options);
 }
 
 /** These say how a kernel device is attached. */

@@ -227,6 +227,9 @@ const TABLE: readonly [keyof Options, readonly [string, unknown][], readonly str
 /** What every one of the TLS options needs, and a good value. */
 const TLS_OPTIONS = ['--listen=unix:s', '--tls-cert=cert.pem', '--tls-key=key.pem'];
 
+/** What else needs another option. */
+const NEEDED: Partial<Record<keyof Options, string[]>> = { statsInterval: ['--stats-file=x.json'] };
+
 /** Options without a value. */
 const SWITCHES: readonly [keyof Options, string][] = [
   ['readOnly', '--read-only'],
@@ -242,7 +245,7 @@ describe('every option', () => {
 
   it.each(TABLE)('--%s: good values are read', (name, good) => {
     const long = OPTION_RULES[name].flag.split('=')[0];
-    const needed = name.startsWith('tls') ? TLS_OPTIONS : [];
+    const needed = name.startsWith('tls') ? TLS_OPTIONS : (NEEDED[name] ?? []);
     for (const [text, value] of good) {
       expect(optionsOf(...needed, `${long}=${text}`)[name]).toEqual(value);
     }
@@ -282,6 +285,11 @@ describe('options that are at odds with each other', () => {
   it('are a size that is no multiple of the block size', () => {
     expect(sentenceOf(...REQUIRED, '--size=5120')).toMatch(/^--size: "5120".*--block-size.*4096/);
     expect(optionsOf('--size=5120', '--block-size=1024').size).toBe(5120);
+  });
+
+  it('are an interval of a file that is not asked for, even if it is the usual one', () => {
+    const sentence = sentenceOf(...REQUIRED, '--stats-interval=2');
+    expect(sentence).toMatch(/^--stats-interval needs --stats-file/);
   });
 
   it('are a range that reaches beyond 2^64, and not one that ends there', () => {

@@ -51,11 +51,9 @@ describe('the command line', () => {
     ['--range=wrap', { range: 'wrap' }],
     ['--alignment=allow', { alignment: 'allow' }],
     ['--fault=rx:loss=1%,dup=1%', { faults: ['rx:loss=1%,dup=1%'] }],
-    ['--seed=0', { seed: 0 }],
     ['--busy-poll=50us', { busyPollMicros: 50 }],
     ['--pcap=a.pcap', { pcap: 'a.pcap' }],
     ['--stats-file=a.json', { statsFile: 'a.json' }],
-    ['--stats-interval=0.5', { statsIntervalMicros: 500_000 }],
     ['--metrics=9464', { metrics: { host: '127.0.0.1', port: 9464 } }],
     ['--metrics=[::1]:0', { metrics: { host: '::1', port: 0 } }],
     ['--pid-file=a.pid', { pidFile: 'a.pid' }],
@@ -67,6 +65,19 @@ describe('the command line', () => {
     const words = [argument.slice(0, at), argument.slice(at + 1)];
     expect(parseCommandLine([...NEEDED, argument])).toEqual(expected);
     expect(parseCommandLine([...NEEDED, ...words])).toEqual(expected);
+  });
+
+  it.each<[string[], Partial<CliOptions>]>([
+    [['--seed=0', '--fault=loss=1%'], { seed: 0, faults: ['loss=1%'] }],
+    [['--seed=0', '--profile=memnode'], { seed: 0, profile: 'memnode' }],
+    [
+      ['--stats-interval=0.5', '--stats-file=a.json'],
+      { statsIntervalMicros: 500_000, statsFile: 'a.json' },
+    ],
+  ])('reads %j, which need each other', (argv, change) => {
+    const options = { ...DEFAULTS, ...change };
+    expect(parseCommandLine([...NEEDED, ...argv])).toEqual({ kind: 'run', options });
+    expect(parseCommandLine([...NEEDED, argv[0] ?? ''])).toMatchObject({ kind: 'usage' });
   });
 
   it('takes --fault several times, and of other options the last', () => {
@@ -120,6 +131,11 @@ describe('the command line', () => {
     [[...NEEDED, '--nonsense=auto'], 'unknown option "--nonsense=auto"'],
     [[...NEEDED, '--profile=nobody'], '"nobody" is not valid: expected auto, '],
     [[...NEEDED, '--stats-interval=0'], 'seconds from 0.1 to 3600'],
+    [
+      [...NEEDED, '--stats-interval=2'],
+      'option --stats-interval needs --stats-file: it says how often that file is written',
+    ],
+    [[...NEEDED, '--seed=7'], 'option --seed needs --fault or --profile'],
     [[...NEEDED, '--metrics=a b'], 'HOST:PORT, or a port of 127.0.0.1'],
     [[...NEEDED, '-x'], 'unknown option "-x"'],
     [[...NEEDED, '--seed'], 'option --seed has no value: expected a whole number'],

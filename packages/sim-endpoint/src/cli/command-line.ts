@@ -96,6 +96,7 @@ function textsOf(program: Command): Map<string, readonly string[]> {
 }
 
 function checkTexts(texts: Map<string, readonly string[]>): CommandLine {
+  const typed = new Set(texts.keys());
   for (const { name, fallback, isRequired, problem } of OPTIONS) {
     const given = texts.get(name);
     if (given === undefined && isRequired === true) {
@@ -109,22 +110,30 @@ function checkTexts(texts: Map<string, readonly string[]>): CommandLine {
     }
     if (given === undefined && fallback !== undefined) texts.set(name, [fallback]);
   }
-  return checkTogether(optionsOf(texts), texts);
+  const options = optionsOf(texts);
+  const problem = problemTogether(options, texts, typed);
+  return problem === undefined ? { kind: 'run', options } : { kind: 'usage', problem };
 }
 
 /** What no option can see alone. */
-function checkTogether(
-  options: CliOptions,
+function problemTogether(
+  { base, sizeBytes, faults, profile, statsFile }: CliOptions,
   texts: ReadonlyMap<string, readonly string[]>,
-): CommandLine {
-  if (addressPlus(options.base, options.sizeBytes - 1) !== undefined) {
-    return { kind: 'run', options };
+  typed: ReadonlySet<string>,
+): string | undefined {
+  if (addressPlus(base, sizeBytes - 1) === undefined) {
+    return (
+      `option --size: "${texts.get('size')?.at(-1)}" is not valid: expected a size with which ` +
+      `memory from ${texts.get('base')?.at(-1)} on ends within 64 bits of address`
+    );
   }
-  const [base, size] = [texts.get('base')?.at(-1), texts.get('size')?.at(-1)];
-  const problem =
-    `option --size: "${size}" is not valid: expected a size with which memory from ${base} on ` +
-    'ends within 64 bits of address';
-  return { kind: 'usage', problem };
+  if (typed.has('stats-interval') && statsFile === undefined) {
+    return 'option --stats-interval needs --stats-file: it says how often that file is written';
+  }
+  if (typed.has('seed') && faults.length === 0 && profile === 'auto') {
+    return 'option --seed needs --fault or --profile: without them nothing is left to chance';
+  }
+  return undefined;
 }
 
 function problemOf(error: CommanderError): string {
