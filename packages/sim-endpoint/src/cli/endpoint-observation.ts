@@ -5,6 +5,7 @@ import type { RunningEndpoint } from '../start-endpoint.ts';
 import type { EndpointReport } from './endpoint-report.ts';
 import type { Logger } from './logger.ts';
 import type { CliOptions } from './options.ts';
+import { StartError } from './start-error.ts';
 
 /** What is observed, by whom. */
 export interface EndpointObserved {
@@ -24,13 +25,13 @@ export interface EndpointObservation {
  * Begins to write the stats file and to serve metrics, as far as the options ask for it; what that
  * takes is loaded only then.
  *
- * @throws Error of the system for a file that cannot be written, or an address that cannot be had
+ * @throws StartError for a file that cannot be written, or an address that cannot be had
  */
 export async function observeEndpoint(observed: EndpointObserved): Promise<EndpointObservation> {
   const { options, log } = observed;
   if (options.statsFile === undefined && options.metrics === undefined)
     return { close: async () => {} };
-  const { MetricsServer, StatsFile, metricText } = await import('@oxmem/tloe-protocol/observe');
+  const { StatsFile, metricText } = await import('@oxmem/tloe-protocol/observe');
   const { endpointPeriodReport, endpointReport } = await import('./endpoint-report.ts');
   const { ENDPOINT_METRICS } = await import('./endpoint-metrics.ts');
   const clock = new SystemClock();
@@ -46,31 +47,29 @@ export async function observeEndpoint(observed: EndpointObserved): Promise<Endpo
     uptimeSeconds: Math.round((clock.now() - begun) / 1e3) / 1e3,
     stats: observed.endpoint.stats(),
   });
+  const server = await openServer(observed, () =>
+    metricText(ENDPOINT_METRICS, endpointReport(source())),
+  );
   let file: StatsFile<EndpointReport> | undefined;
-  let server: MetricsServer | undefined;
-  if (options.metrics !== undefined) {
-    server = await MetricsServer.open({
-      address: options.metrics,
-      metrics: () => metricText(ENDPOINT_METRICS, endpointReport(source())),
-      illness: () => undefined,
-    });
-    log.info(`metrics at http://${formatHostPort(server.address)}/metrics`);
-  }
   try {
     if (options.statsFile !== undefined) {
+      const intervalSeconds = options.statsIntervalMicros / SECOND;
       file = new StatsFile({
         path: options.statsFile,
         intervalMicros: options.statsIntervalMicros,
         clock,
         read: () => endpointReport(source()),
-        report: (now, before) =>
-          endpointPeriodReport(now, before, options.statsIntervalMicros / SECOND),
+        report: (now, before) => endpointPeriodReport(now, before, intervalSeconds),
         onFailure: (error) => log.warn(`the stats file is not written: ${error.message}`),
       });
     }
   } catch (error) {
     server?.close();
-    throw error;
+    throw new StartError(
+      `--stats-file: "${options.statsFile}" cannot be written: ${(error as Error).message}; name ` +
+        'another place.',
+      error,
+    );
   }
   return {
     close: async () => {
@@ -78,4 +77,24 @@ export async function observeEndpoint(observed: EndpointObserved): Promise<Endpo
       await file?.close();
     },
   };
+}
+
+/** Serves metrics where they are asked for. @throws StartError */
+async function openServer(
+  { options: { metrics: address }, log }: EndpointObserved,
+  metrics: () => string,
+): Promise<MetricsServer | undefined> {
+  if (address === undefined) return undefined;
+  const { MetricsServer } = await import('@oxmem/tloe-protocol/observe');
+  try {
+    const server = await MetricsServer.open({ address, metrics, illness: () => undefined });
+    log.info(`metrics at http://${formatHostPort(server.address)}/metrics`);
+    return server;
+  } catch (error) {
+    throw new StartError(
+      `--metrics: ${formatHostPort(address)} cannot be had: ${(error as Error).message}; name ` +
+        'another port.',
+      error,
+    );
+  }
 }

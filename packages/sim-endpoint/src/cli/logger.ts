@@ -15,16 +15,14 @@ export function createLogger(
   settings: { readonly level: LogLevel; readonly format: 'text' | 'json' },
   output: LogOutput,
 ): Logger {
-  if (settings.format === 'json') {
-    return pino({ level: settings.level }, { write: (line) => output.write(line) });
-  }
+  const common = { level: settings.level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  if (settings.format === 'json') return pino(common, { write: (line) => output.write(line) });
   const toText = prettyFactory({
     colorize: output.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,hostname',
     // The message says it all; the fields are for programs.
     hideObject: true,
   });
   const write = (line: string): unknown => output.write(toText(line));
-  return pino({ level: settings.level }, { write });
+  return pino(common, { write });
 }

@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FrameSlab, RawSocket } from '@oxmem/rawsock';
@@ -121,6 +122,9 @@ describe('the command', () => {
     expect(logged[0]).toMatchObject({ faults: ['dup=1%'], seed: expect.any(Number) });
     expect(logged[1]).toMatchObject({ event: 'opened', mac: '02:00:00:00:00:02' });
     expect(logged.at(-1)).toMatchObject({ counters: { connections: { opened: 1 } } });
+    // As the driver's: one program reads both.
+    expect(logged[0]).not.toHaveProperty('pid');
+    expect(new Date(logged[0]!['time'] as string).toISOString()).toBe(logged[0]!['time']);
   });
 
   it('tells how it fares, in a file and to Prometheus, if it is to', async () => {
@@ -305,5 +309,24 @@ describe('the command that cannot serve', () => {
       expect(await start()).toBe(1);
       expect(out.stderr).toContain(nowhere);
     }
+  });
+
+  it('ends with 1 and the option that it was if it cannot be observed so', async () => {
+    const file = run(`--stats-file=${join(folder, 'missing', 'file')}`, '--metrics=0');
+    expect(await file.start()).toBe(1);
+    expect(file.out.stderr).toMatch(
+      /sim-endpoint: --stats-file: ".*file" cannot be written: ENOENT/,
+    );
+    const [, address = ''] = /metrics at (\S+)/.exec(file.out.stderr) ?? [];
+    await expect(fetch(address)).rejects.toThrow();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', () => resolve()));
+    const { port } = taken.address() as AddressInfo;
+    const metrics = run(`--stats-file=${join(folder, 'file')}`, `--metrics=${port}`);
+    expect(await metrics.start()).toBe(1);
+    expect(metrics.out.stderr).toContain(
+      `sim-endpoint: --metrics: 127.0.0.1:${port} cannot be had`,
+    );
+    taken.close();
   });
 });

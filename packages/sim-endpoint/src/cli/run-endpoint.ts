@@ -12,14 +12,11 @@ import {
 } from '../start-endpoint.ts';
 import { COMMAND_NAME } from './command-line.ts';
 import { logEvent, logSummary } from './event-log.ts';
-import {
-  observeEndpoint,
-  type EndpointObservation,
-  type EndpointObserved,
-} from './endpoint-observation.ts';
+import { observeEndpoint, type EndpointObservation } from './endpoint-observation.ts';
 import { ExitCode } from './exit-codes.ts';
 import { createLogger, type LogOutput, type Logger } from './logger.ts';
 import type { CliOptions } from './options.ts';
+import { StartError } from './start-error.ts';
 
 /** The outside, as the command sees it. */
 export interface CliEnvironment {
@@ -80,7 +77,7 @@ async function untilEnd(endpoint: RunningEndpoint, options: CliOptions, run: Run
   let pidFile: string | undefined;
   let observation: EndpointObservation | undefined;
   try {
-    observation = await observe({ endpoint, options, pid: environment.pid, log });
+    observation = await observeEndpoint({ endpoint, options, pid: environment.pid, log });
     environment.stdout.write(`${readyLine(endpoint, options)}\n`);
     pidFile = writePidFile(options.pidFile, environment.pid);
     run.isServing = true;
@@ -90,19 +87,6 @@ async function untilEnd(endpoint: RunningEndpoint, options: CliOptions, run: Run
     await observation?.close();
     if (pidFile !== undefined) removePidFile(pidFile, log);
     logSummary(log, endpoint.stats());
-  }
-}
-
-/** @throws StartError */
-async function observe(observed: EndpointObserved): Promise<EndpointObservation> {
-  try {
-    return await observeEndpoint(observed);
-  } catch (error) {
-    const { message } = error as Error;
-    throw new StartError(
-      `--stats-file or --metrics cannot be had: ${message}; name another place.`,
-      error,
-    );
   }
 }
 
@@ -168,15 +152,6 @@ function removePidFile(path: string, log: Logger): void {
     rmSync(path, { force: true });
   } catch (error) {
     log.warn(`the pid file "${path}" is left behind: ${(error as Error).message}`);
-  }
-}
-
-/** Something that keeps the command from running, in one sentence. */
-class StartError extends Error {
-  override readonly name = 'StartError';
-
-  constructor(message: string, cause: unknown) {
-    super(message, { cause });
   }
 }
 
