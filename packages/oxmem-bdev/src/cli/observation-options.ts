@@ -1,5 +1,5 @@
 import { SECOND, type Micros } from '@oxmem/tloe-protocol';
-import { parseDuration, parseLocalHostPort, type HostPort } from '@oxmem/tloe-protocol/text';
+import { parseLocalHostPort, parseSeconds, type HostPort } from '@oxmem/tloe-protocol/text';
 
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../observe/log-settings.ts';
 import { atLeast, atMost, oneOf, parsePath } from './option-values.ts';
@@ -40,7 +40,7 @@ export const OBSERVATION_RULES: Rules = {
     group: 'Observation',
     help: 'how often (default 2)',
     expected: 'seconds from 0.1 to 3600, for example 2 or 0.5',
-    parse: parseSeconds,
+    parse: (text) => atLeast(SECOND / 10, atMost(3_600 * SECOND, parseSeconds(text))),
     fallback: 2 * SECOND,
   },
   metrics: {
@@ -84,11 +84,3 @@ export const OBSERVATION_RULES: Rules = {
     fallback: 'text',
   },
 };
-
-/** Seconds without a unit, or a duration with one. */
-function parseSeconds(text: string): Micros | undefined {
-  const micros = /^\d{1,9}(\.\d{1,6})?$/.test(text)
-    ? Math.round(Number(text) * SECOND)
-    : parseDuration(text);
-  return atLeast(SECOND / 10, atMost(3_600 * SECOND, micros));
-}

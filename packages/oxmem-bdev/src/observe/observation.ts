@@ -30,8 +30,8 @@ export interface ObservationPorts {
 
 /**
  * Tells others how a driver fares: in a stats file, to Prometheus, and to whoever asks its claim on
- * the endpoint (`oxmem-bdev top`). Nothing is made or counted for this but when it is told, and what
- * makes it is loaded when it is first asked for.
+ * the endpoint (`oxmem-bdev top`). It reads what is counted anyway; reports are made when somebody
+ * wants one, and what makes them is loaded for the first.
  */
 export class Observation {
   readonly #observed: Observed;

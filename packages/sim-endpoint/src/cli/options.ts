@@ -7,7 +7,12 @@ import {
   type DataOrder,
   type RemoteAddress,
 } from '@oxmem/tloe-protocol';
-import { parseDuration, parseLocalHostPort, type HostPort } from '@oxmem/tloe-protocol/text';
+import {
+  parseDuration,
+  parseLocalHostPort,
+  parseSeconds,
+  type HostPort,
+} from '@oxmem/tloe-protocol/text';
 import { MAX_ACCESS_BYTES } from '../compose-endpoint.ts';
 import {
   ENDPOINT_PROFILE_NAMES,
@@ -60,7 +65,6 @@ export interface OptionSyntax {
   /** Taken if the option is not given; undefined: none, or the option is required. */
   readonly fallback?: string | undefined;
   readonly isRequired?: boolean;
-  readonly isRepeatable?: boolean;
   /** Says what is wrong with a value; undefined: nothing. */
   readonly problem: (text: string) => string | undefined;
 }
@@ -147,7 +151,6 @@ export const OPTIONS: readonly OptionSyntax[] = [
     group: 'Faults',
     value: 'SPEC',
     help: 'make something go wrong; see --help-faults',
-    isRepeatable: true,
     problem: (text) => {
       const result = parseFaultSpec(text);
       return result.ok ? undefined : `expected ${FAULT_SYNTAX}: ${result.reason}`;
@@ -175,7 +178,7 @@ export const OPTIONS: readonly OptionSyntax[] = [
     help: 'how often',
     fallback: '2',
     problem: (text) =>
-      expected(parseSeconds(text) !== undefined, 'seconds from 0.1 to 3600, for example 2 or 0.5'),
+      expected(parseInterval(text) !== undefined, 'seconds from 0.1 to 3600, for example 2 or 0.5'),
   },
   {
     name: 'metrics',
@@ -230,7 +233,7 @@ export function optionsOf(texts: OptionTexts): CliOptions {
     faults: texts.get('fault') ?? [],
     seed: text('seed') === undefined ? undefined : Number(text('seed')),
     statsFile: text('stats-file'),
-    statsIntervalMicros: parseSeconds(given('stats-interval')) ?? 0,
+    statsIntervalMicros: parseInterval(given('stats-interval')) ?? 0,
     metrics: parseLocalHostPort(given('metrics')),
     pcap: text('pcap'),
     pidFile: text('pid-file'),
@@ -271,9 +274,7 @@ function isAccessSize(bytes: number | undefined): boolean {
 const CONNECTIONS = { min: 1, max: 1024 };
 const SEEDS = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
-/** Seconds without a unit, or a duration with one; undefined out of bounds. */
-function parseSeconds(text: string): number | undefined {
-  const isPlain = /^\d{1,9}(\.\d{1,6})?$/.test(text);
-  const micros = isPlain ? Math.round(Number(text) * SECOND) : (parseDuration(text) ?? 0);
+function parseInterval(text: string): number | undefined {
+  const micros = parseSeconds(text) ?? 0;
   return micros >= SECOND / 10 && micros <= 3_600 * SECOND ? micros : undefined;
 }

@@ -16,6 +16,15 @@ export function parseDuration(text: string): Micros | undefined {
 }
 
 /**
+ * Reads a number of seconds with up to six decimals, `2` or `0.5`, or a duration with its unit.
+ *
+ * @returns microseconds, a safe integer not below 0; undefined for anything else
+ */
+export function parseSeconds(text: string): Micros | undefined {
+  return SECONDS.test(text) ? Math.round(Number(text) * 1_000_000) : parseDuration(text);
+}
+
+/**
  * Writes a duration exactly, in the largest unit that divides it: `90s`, `2m`, `1500us`, `0`.
  *
  * @param micros  a safe integer not below 0
@@ -31,4 +40,5 @@ type Unit = readonly [name: string, micros: Micros];
 const SMALLEST: Unit = ['us', 1];
 /** Largest first. */
 const UNITS: readonly Unit[] = [['m', 60_000_000], ['s', 1_000_000], ['ms', 1_000], SMALLEST];
+const SECONDS = /^\d{1,9}(\.\d{1,6})?$/;
 const DURATION = /^(\d+)(us|ms|s|m)$/;

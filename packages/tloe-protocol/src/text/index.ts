@@ -6,7 +6,7 @@
  * as the same value.
  */
 export { parseAddress, formatAddress } from './address.ts';
-export { parseDuration, formatDuration } from './duration.ts';
+export { parseDuration, parseSeconds, formatDuration } from './duration.ts';
 export { parseHostPort, parseLocalHostPort, formatHostPort, type HostPort } from './host-port.ts';
 export { parseInteger, type IntegerBounds } from './integer.ts';
 export { parseMac, formatMac, isMulticastMac } from './mac.ts';

@@ -12,6 +12,7 @@ import {
   parseInteger,
   parseMac,
   parseProbability,
+  parseSeconds,
   parseSize,
 } from './index.ts';
 
@@ -68,6 +69,26 @@ describe('formatSize', () => {
       '1024TiB',
     ]);
   });
+});
+
+describe('parseSeconds', () => {
+  it.each([
+    ['0', 0],
+    ['2', 2_000_000],
+    ['0.5', 500_000],
+    ['0.000001', 1],
+    ['200ms', 200_000],
+    ['2m', 120_000_000],
+  ])('reads %s', (text, micros) => {
+    expect(parseSeconds(text)).toBe(micros);
+  });
+
+  it.each([...GARBAGE, '-1', '+1', '1e3', '.5', '1.', '0.0000001', '1234567890', '0.5ms'])(
+    'refuses %j',
+    (text) => {
+      expect(parseSeconds(text)).toBeUndefined();
+    },
+  );
 });
 
 describe('parseAddress', () => {

@@ -1,25 +1,25 @@
-/** Numbers for people, at most six columns, with their unit. */
+/** Numbers for people: about three digits, and their unit. */
 
 /** 1234567: "1.23M"; powers of 1000. */
 export function formatCount(value: number): string {
-  return scaled(value, 1000, ['', 'k', 'M', 'G', 'T', 'P']);
+  return scaled(value, ['', 'k', 'M', 'G', 'T', 'P']);
 }
 
 /** Bytes a second, in powers of 1000: "1.23MB/s". */
 export function formatRate(bytesPerSecond: number): string {
-  return `${scaled(bytesPerSecond, 1000, ['', 'k', 'M', 'G', 'T', 'P'])}B/s`;
+  return `${scaled(bytesPerSecond, ['', 'k', 'M', 'G', 'T', 'P'])}B/s`;
 }
 
 /** Microseconds, in the unit that fits: "123us", "1.23ms", "2.50s". */
 export function formatMicros(micros: number): string {
-  return `${scaled(micros, 1000, ['u', 'm', ''])}s`;
+  return `${scaled(micros, ['u', 'm', ''])}s`;
 }
 
-function scaled(value: number, base: number, units: readonly string[]): string {
+function scaled(value: number, units: readonly string[]): string {
   let rest = value;
   let unit = 0;
-  while (rest >= base && unit < units.length - 1) {
-    rest /= base;
+  while (rest >= 1000 && unit < units.length - 1) {
+    rest /= 1000;
     unit++;
   }
   const isWhole = unit === 0 || rest >= 100;
