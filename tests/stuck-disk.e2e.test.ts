@@ -1,10 +1,10 @@
 /** Programs whose files are on a disk that does not answer any more, a network disk for instance. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { LabProgram, ProgramResult } from './lab-program.ts';
 import { NbdSocketClient } from './nbd-socket-client.ts';
-import { OxmemLab, SHUTDOWN_LINES, endpointCommand } from './oxmem-lab.ts';
+import { OxmemLab, SHUTDOWN_LINES, endpointCommand, tloeCommand } from './oxmem-lab.ts';
 import { describeRequiring } from './requires.ts';
 
 /** A stop in good order on a busy machine, and then what stuck files may cost. */
@@ -12,20 +12,20 @@ const ENOUGH_MS = 4_000;
 
 describeRequiring(['netns', 'raw-socket'], 'with all files stuck', () => {
   let lab: OxmemLab;
-  const readers: number[] = [];
+  const ends: number[] = [];
   beforeEach(async () => {
     lab = await OxmemLab.open();
   });
   afterEach(async () => {
     await lab.close();
-    for (const reader of readers.splice(0)) closeSync(reader);
+    for (const end of ends.splice(0)) closeSync(end);
   });
 
   /** Options for files that will not be written: a pipe that nobody empties holds up the others. */
   function stuckFiles(name: string): string[] {
     const pipe = lab.path(`${name}.pcap`);
     execFileSync('mkfifo', [pipe]);
-    readers.push(openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK));
+    ends.push(openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK));
     const stats = [`--stats-file=${lab.path(`${name}.json`)}`, '--stats-interval=0.2'];
     return [`--pcap=${pipe}`, `--pid-file=${lab.path(`${name}.pid`)}`, ...stats];
   }
@@ -76,5 +76,19 @@ describeRequiring(['netns', 'raw-socket'], 'with all files stuck', () => {
     driver.kill('SIGTERM');
     const { code } = await driver.stop('SIGINT', ENOUGH_MS);
     expect([code, leftBehind('driver')]).toEqual([1, []]);
+  });
+
+  it('a capture that is read and does not come is given up when somebody insists', async () => {
+    const pipe = lab.path('read.pcap');
+    execFileSync('mkfifo', [pipe]);
+    const decoding = lab.start([...tloeCommand, 'decode', pipe]);
+    lab.excuse(decoding);
+    // Possible as soon as somebody reads.
+    const open = (): number => openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    ends.push(await vi.waitFor(open, 10_000));
+    decoding.kill('SIGTERM');
+    decoding.kill('SIGINT');
+    const { code } = await decoding.stop('SIGTERM', ENOUGH_MS);
+    expect([130, 143]).toContain(code);
   });
 });

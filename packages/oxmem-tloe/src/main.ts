@@ -1,5 +1,6 @@
 /** The command `oxmem-tloe`: from the arguments to the exit code. */
 import process from 'node:process';
+import { endProcess } from '@oxmem/rawsock';
 import { runCommand } from './cli/run-command.ts';
 
 /** What shells report for a process that a signal ended, minus the number of the signal. */
@@ -23,7 +24,7 @@ function onStop(listener: () => void): void {
   let isStopping = false;
   for (const [signal, number] of Object.entries(STOP_SIGNALS)) {
     process.on(signal, () => {
-      if (isStopping) process.exit(SIGNAL_EXIT_BASE + number);
+      if (isStopping) endProcess(SIGNAL_EXIT_BASE + number);
       isStopping = true;
       listener();
     });
