@@ -10,7 +10,7 @@ import { readCommandLine } from '../src/cli/program.ts';
 import { detach } from '../src/commands/detach/detach.ts';
 import { status } from '../src/commands/status/status.ts';
 import { removeRecord, writeRecord, type DeviceRecord } from '../src/kernel/device-record.ts';
-import type { DriverTold } from '../src/observe/running-drivers.ts';
+import type { DriverTold } from '../src/observe/driver-told.ts';
 import { systemError } from './system-error.ts';
 
 /** A process that a mock machine shows in /proc. */

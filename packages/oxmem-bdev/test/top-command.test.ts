@@ -10,7 +10,7 @@ import {
 } from '../src/commands/top/quantities.ts';
 import { screenLines } from '../src/commands/top/top-screen.ts';
 import { top, type TopPorts } from '../src/commands/top/top.ts';
-import { runningDrivers, type DriverTold } from '../src/observe/running-drivers.ts';
+import type { DriverTold } from '../src/observe/driver-told.ts';
 import { toldDriver, toldTransfer } from './told-driver.ts';
 
 const PLAIN = { isColoured: false, columns: 120 };
@@ -161,32 +161,5 @@ describe('the command', () => {
     const text = await run([first, second, third], { once: true });
     expect(text.trimEnd().split('\n')).toHaveLength(2);
     expect(await run([[]], { once: true })).toBe('No oxmem-bdev runs in this network namespace.\n');
-  });
-});
-
-describe('running drivers', () => {
-  const listed = (...names: string[]): string =>
-    names
-      .map((name) => `0000: 00000002 00000000 00010000 0001 01 4711 @${name}\n`)
-      .join('')
-      .replaceAll('\0', '@');
-
-  it('are found by their claims; what else has such a name is left out', async () => {
-    const asked: string[] = [];
-    const texts: Record<string, string | undefined> = {
-      'oxmem-bdev eth0 04:00:00:00:00:01': JSON.stringify(toldDriver()),
-      'oxmem-bdev eth0 04:00:00:00:00:02': '{"program":"oxmem-bdev"}',
-      'oxmem-bdev eth0 04:00:00:00:00:03': 'nonsense',
-      'oxmem-bdev eth0 04:00:00:00:00:04': undefined,
-      'oxmem-bdev eth0 04:00:00:00:00:05\0\0': JSON.stringify(toldDriver({ pid: 5 })),
-    };
-    const names = [...Object.keys(texts), 'oxmem-bdev eth0 04:00:00:00:00:01', 'other thing'];
-    const files = { readText: () => listed(...names) };
-    const found = await runningDrivers(files, (claim) => {
-      asked.push(claim);
-      return Promise.resolve(texts[claim]);
-    });
-    expect(asked).toEqual(Object.keys(texts));
-    expect(found).toEqual([toldDriver(), toldDriver({ pid: 5 })]);
   });
 });

@@ -15,6 +15,9 @@ export interface PeriodTransfer extends PeriodCounts {
   readonly latency_per_period_us: LatencyReport;
 }
 
+/** All times of a transfer. */
+type LatencyTold = Pick<TransferReport, 'latency_buckets_us' | 'latency_sum_us'>;
+
 type PeriodWork<Work extends WorkReport> = Omit<Work, 'read' | 'write'> & {
   readonly read: PeriodTransfer;
   readonly write: PeriodTransfer;
@@ -43,10 +46,7 @@ export function periodReport(
 }
 
 /** The times of a transfer as a histogram, less those of the report before. */
-export function latencySince(
-  now: TransferReport,
-  before: TransferReport | undefined,
-): LatencyHistogram {
+export function latencySince(now: LatencyTold, before: LatencyTold | undefined): LatencyHistogram {
   const histogram = histogramOf(now);
   return before === undefined ? histogram : histogram.since(histogramOf(before));
 }
@@ -70,6 +70,6 @@ function periodTransfer(now: TransferReport, before: TransferReport | undefined)
   };
 }
 
-function histogramOf({ latency_buckets_us, latency_sum_us }: TransferReport): LatencyHistogram {
+function histogramOf({ latency_buckets_us, latency_sum_us }: LatencyTold): LatencyHistogram {
   return LatencyHistogram.of(latency_buckets_us, latency_sum_us);
 }

@@ -3,13 +3,7 @@ import { connect } from 'node:net';
 import type { FileReader } from '@oxmem/nbd-kernel';
 
 import { CLAIM_PREFIX } from '../endpoint/claim.ts';
-import type { DriverReport } from './driver-report.ts';
-
-/** What a driver tells who asks its claim. */
-export type DriverTold = DriverReport & {
-  /** Where an export listens; null: it has kernel devices. */
-  readonly place: string | null;
-};
+import { readDriverTold, type DriverTold } from './driver-told.ts';
 
 /** How a claim is asked: its name, without the NUL that it begins with. */
 export type AskDriver = (claim: string) => Promise<string | undefined>;
@@ -31,25 +25,9 @@ export async function runningDrivers(
   const names = [...new Set(found)];
   const texts = await Promise.all(names.toSorted().map(ask));
   return texts.flatMap((text) => {
-    const told = text === undefined ? undefined : readTold(text);
+    const told = text === undefined ? undefined : readDriverTold(text);
     return told === undefined ? [] : [told];
   });
-}
-
-/** Anybody can take a name like a claim's, so what it says is looked at. */
-function readTold(text: string): DriverTold | undefined {
-  try {
-    const told = JSON.parse(text) as Partial<DriverTold> | null;
-    const isWhole =
-      told?.program === 'oxmem-bdev' &&
-      Array.isArray(told.devices) &&
-      Array.isArray(told.read?.latency_buckets_us) &&
-      Array.isArray(told.write?.latency_buckets_us) &&
-      typeof told.link?.counters === 'object';
-    return isWhole ? (told as DriverTold) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function askClaim(claim: string): Promise<string | undefined> {
@@ -72,4 +50,4 @@ function askClaim(claim: string): Promise<string | undefined> {
 
 const CLAIM = new RegExp(`@(${CLAIM_PREFIX}\\S+ [0-9a-f:]{17})(@*)$`, 'gm');
 const PATIENCE_MILLIS = 1_000;
-const MAX_TEXT = 4 * 1024 * 1024;
+const MAX_TEXT = 1024 * 1024;

@@ -11,8 +11,7 @@ import {
 } from '@oxmem/nbd-kernel';
 
 import type { DeviceRecord, RecordFile } from '../../kernel/device-record.ts';
-import type { EndpointState } from '../../endpoint/endpoint-state.ts';
-import type { DriverTold } from '../../observe/running-drivers.ts';
+import type { DriverTold } from '../../observe/driver-told.ts';
 import { serverOf, type DeviceServer } from '../../kernel/device-server.ts';
 
 /** What `oxmem-bdev status --json` prints. Programs rely on the names. */
@@ -40,7 +39,8 @@ export interface ExportStatus {
   /** First remote address, hexadecimal. */
   readonly base: string | null;
   readonly netdev: string;
-  readonly state: EndpointState;
+  /** Of the endpoint, as the driver names it. */
+  readonly state: string;
 }
 
 /** One attached device. What is not known is null. */

@@ -1,6 +1,6 @@
 import { ExitCode } from '../../cli/exit-codes.ts';
 import { readRecords } from '../../kernel/device-record.ts';
-import type { DriverTold } from '../../observe/running-drivers.ts';
+import type { DriverTold } from '../../observe/driver-told.ts';
 import type { CommandPorts } from '../command-ports.ts';
 import { statusReport } from './device-status.ts';
 import type { StatusOptions } from './options.ts';

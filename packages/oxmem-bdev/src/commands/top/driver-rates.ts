@@ -1,6 +1,6 @@
 import { latencyReport, type LatencyReport } from '../../observe/driver-report.ts';
 import { latencySince } from '../../observe/period-report.ts';
-import type { DriverTold } from '../../observe/running-drivers.ts';
+import type { DriverTold, TransferTold, WorkTold } from '../../observe/driver-told.ts';
 
 /** What happened to one kind of request within a period. */
 export interface TransferRates {
@@ -50,12 +50,10 @@ export function driverRates(now: DriverTold, before: DriverTold | undefined): Dr
   };
 }
 
-type Work = Pick<DriverTold, 'read' | 'write' | 'failed' | 'in_flight'>;
-
 function deviceRates(
   name: string,
-  now: Work,
-  before: Work | undefined,
+  now: WorkTold,
+  before: WorkTold | undefined,
   seconds: number,
 ): DeviceRates {
   return {
@@ -68,8 +66,8 @@ function deviceRates(
 }
 
 function transferRates(
-  now: Work['read'],
-  before: Work['read'] | undefined,
+  now: TransferTold,
+  before: TransferTold | undefined,
   seconds: number,
 ): TransferRates {
   const latency = latencySince(now, before);
@@ -80,6 +78,6 @@ function transferRates(
   };
 }
 
-function failures({ failed }: Work): number {
+function failures({ failed }: WorkTold): number {
   return Object.values(failed).reduce((sum, count) => sum + count, 0);
 }

@@ -1,7 +1,7 @@
 import type { Micros } from '@oxmem/tloe-protocol';
 
 import { ExitCode } from '../../cli/exit-codes.ts';
-import type { DriverTold } from '../../observe/running-drivers.ts';
+import type { DriverTold } from '../../observe/driver-told.ts';
 import { driverRates, type DriverRates } from './driver-rates.ts';
 import type { TopOptions } from './options.ts';
 import { historyKey, plainLines, screenLines, type RateHistory } from './top-screen.ts';
