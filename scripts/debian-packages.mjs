@@ -24,6 +24,8 @@ export const packageOfCommand = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
   ss: 'iproute2',
+  // a terminal
+  script: 'bsdutils',
   // the binary and its Debian package
   setcap: 'libcap2-bin',
   'dpkg-deb': 'dpkg',
@@ -89,7 +91,7 @@ export const toolchainCommands = ['g++', 'make', 'python3'];
 export const networkCommands = ['ip', 'unshare', 'nsenter'];
 /** The clients and tools that the end-to-end tests drive. */
 export const testCommands = words(
-  'ip unshare nsenter nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
+  'ip unshare nsenter script nbdinfo nbdcopy nbdfuse qemu-img qemu-io fio nbd-client nbdkit',
   'mkfs.ext4 fsck.ext4 fusermount3 openssl curl setcap man groff zsh fish',
   'tshark tcpdump dumpcap editcap mergecap text2pcap',
 );

@@ -44,7 +44,10 @@ export async function runCommand(
       case 'top': {
         const { top } = await import('./top/top.ts');
         const { terminalPorts } = await import('./top/terminal.ts');
-        return await top(command.options, terminalPorts(ports));
+        return await top(
+          command.options,
+          terminalPorts(() => runningDrivers(machineFiles)),
+        );
       }
       case 'doctor':
         return await doctor(command.options, {

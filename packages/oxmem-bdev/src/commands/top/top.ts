@@ -8,7 +8,8 @@ import { historyKey, plainLines, screenLines, type RateHistory } from './top-scr
 
 /** What `top` needs of its surroundings; a test gives others. */
 export interface TopPorts {
-  readonly drivers: () => Promise<readonly DriverTold[]>;
+  /** Asks all drivers; undefined: somebody wants it to end. */
+  readonly drivers: () => Promise<readonly DriverTold[] | undefined>;
   /** Takes text for standard output. */
   readonly write: (text: string) => void;
   /** Undefined: standard output is no terminal. */
@@ -27,6 +28,7 @@ export async function top({ interval, once }: TopOptions, ports: TopPorts): Prom
   try {
     for (let isFirst = true; ; isFirst = false) {
       const told = await ports.drivers();
+      if (told === undefined) return ExitCode.done;
       const rates = told.map((now) => driverRates(now, before.get(keyOf(now))));
       before = new Map(told.map((now) => [keyOf(now), now]));
       // The first rates would be those of whole lives.
