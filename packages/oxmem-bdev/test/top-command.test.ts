@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 import { SECOND } from '@oxmem/tloe-protocol';
 import { describe, expect, it } from 'vitest';
 
@@ -33,6 +35,8 @@ describe('numbers', () => {
     expect(sparkline([1, 0, 4, 8], 6)).toBe('  ▂ ▅█');
     expect(sparkline([9, 9, 1, 2], 2)).toBe('▅█');
     expect(sparkline([0, 0], 3)).toBe('   ');
+    expect(sparkline([1, 2], 0)).toBe('');
+    expect(sparkline([1, 2], -1)).toBe('');
   });
 });
 
@@ -80,10 +84,31 @@ describe('the picture', () => {
     ]);
   });
 
-  it('keeps to the width of the terminal, and to black and white where colours are not wanted', () => {
-    const lines = screenLines([rates], new Map(), { isColoured: false, columns: 60 });
-    for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
-    expect(lines.join('')).not.toContain('\u001b');
+  it.each([1, 10, 20, 40, 45, 60, 80, 99, 100, 120])(
+    'keeps to the width of the terminal, says how the endpoint fares: %i columns',
+    (columns) => {
+      const history = new Map([[`${rates.key} oxmem`, Array.from({ length: 100 }, (_, i) => i)]]);
+      const lines = screenLines([rates], history, { isColoured: true, columns });
+      const seen = lines.map((line) => stripVTControlCharacters(line));
+      for (const line of seen) expect(line.length).toBeLessThanOrEqual(columns);
+      expect(seen[0]).toContain('serving'.slice(0, columns));
+    },
+  );
+
+  it('has a row of blocks for the last minute, below the numbers where there is no room', () => {
+    const history = new Map([[`${rates.key} oxmem`, Array.from({ length: 60 }, () => 5)]]);
+    const linesAt = (columns: number): string[] =>
+      screenLines([rates], history, { isColoured: false, columns });
+    expect(linesAt(80).slice(3, 5)).toEqual([
+      '  oxmem        205MB/s 50.0k    123us/123us      0B/s     0              -  32',
+      `             ${'█'.repeat(60)}`,
+    ]);
+    expect(linesAt(100)[3]).toMatch(/ 32 {2}█{20}$/);
+    expect(linesAt(200)[3]).toMatch(/ 32 {2}█{60}$/);
+  });
+
+  it('is black and white where colours are not wanted', () => {
+    expect(screenLines([rates], new Map(), PLAIN).join('')).not.toContain('\u001b');
   });
 
   it('shows in red what is wrong', () => {
@@ -155,6 +180,9 @@ describe('the command', () => {
     expect(written.startsWith('\u001b[?25l')).toBe(true);
     expect(written.endsWith('\u001b[?25h')).toBe(true);
     expect(written).toContain('█');
+    // At the end of a full line it would clear the last column.
+    expect(written).not.toContain('█\u001b[K');
+    expect(written).toContain('\u001b[H\u001b[Koxmem-bdev 700');
   });
 
   it('ends after one picture with --once, and says when nobody runs', async () => {

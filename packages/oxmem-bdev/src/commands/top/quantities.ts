@@ -33,7 +33,7 @@ function scaled(value: number, units: readonly string[]): string {
  * @param values  the last of them are shown
  */
 export function sparkline(values: readonly number[], columns: number): string {
-  const shown = values.slice(-columns);
+  const shown = values.slice(Math.max(0, values.length - columns));
   const most = Math.max(0, ...shown);
   const blocks = shown.map((value) => {
     if (value <= 0 || most === 0) return ' ';

@@ -27,8 +27,10 @@ export function screenLines(
     const { told, resentPerSecond } = driver;
     const state = told.endpoint_state;
     const title = `oxmem-bdev ${told.pid}  ${told.endpoint} via ${told.netdev}`;
+    const room = Math.max(0, columns - state.length - 2);
+    const shownState = state === 'serving' ? cut(state) : alert(cut(state));
     lines.push(
-      `${bold(cut(title))}  ` + (state === 'serving' ? state : alert(state)),
+      room === 0 ? shownState : `${bold(title.slice(0, room))}  ${shownState}`,
       cut(linkLine(driver)),
     );
     if (resentPerSecond > 0)
@@ -37,8 +39,7 @@ export function screenLines(
     const shown = driver.devices.length === 1 ? driver.devices : [...driver.devices, driver.total];
     for (const device of shown) {
       const past = history.get(historyKey(driver, device)) ?? [];
-      const room = Math.max(0, Math.min(MOST_SPARKS, columns - HEADER_BASE));
-      lines.push(`${deviceLine(device)}${sparkline(past, room)}`.slice(0, columns).trimEnd());
+      lines.push(...deviceLines(device, past, columns));
       if (device.failedPerSecond > 0) {
         lines.push(
           alert(cut(`  ${formatCount(device.failedPerSecond)} requests/s of ${device.name} fail`)),
@@ -113,6 +114,17 @@ function linkLine({ told }: DriverRates): string {
   ].join(', ');
 }
 
+/** Its past stands beside its numbers, or below them where there is no room. */
+function deviceLines(device: DeviceRates, past: readonly number[], columns: number): string[] {
+  const line = deviceLine(device);
+  const beside = columns - line.length;
+  if (beside >= FEWEST_BESIDE) {
+    return [(line + sparkline(past, Math.min(PERIODS_SHOWN, beside))).trimEnd()];
+  }
+  const below = Math.min(PERIODS_SHOWN, columns - INDENT.length);
+  return [line, INDENT + sparkline(past, below)].map((it) => it.slice(0, columns).trimEnd());
+}
+
 function deviceLine({ name, read, write, inFlight }: DeviceRates): string {
   const cells = [
     formatRate(read.bytesPerSecond),
@@ -138,6 +150,8 @@ const HEADER =
   ['READ', 'IOPS', 'p50/p99', 'WRITE', 'IOPS', 'p50/p99', 'NOW']
     .map((title, i) => title.padStart(WIDTHS[i] ?? 0))
     .join('');
-const HEADER_BASE = HEADER.length + 2;
-const MOST_SPARKS = 40;
+const INDENT = ' '.repeat(2 + NAME_COLUMNS);
+/** Of rates of the past, at most; a minute unless told otherwise. */
+export const PERIODS_SHOWN = 60;
+const FEWEST_BESIDE = 20;
 const NOBODY = 'No oxmem-bdev runs in this network namespace.';

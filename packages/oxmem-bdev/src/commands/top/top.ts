@@ -4,7 +4,13 @@ import { ExitCode } from '../../cli/exit-codes.ts';
 import type { DriverTold } from '../../observe/driver-told.ts';
 import { driverRates, type DriverRates } from './driver-rates.ts';
 import type { TopOptions } from './options.ts';
-import { historyKey, plainLines, screenLines, type RateHistory } from './top-screen.ts';
+import {
+  PERIODS_SHOWN,
+  historyKey,
+  plainLines,
+  screenLines,
+  type RateHistory,
+} from './top-screen.ts';
 
 /** What `top` needs of its surroundings; a test gives others. */
 export interface TopPorts {
@@ -52,7 +58,7 @@ function picture(
   const { columns, rows } = terminal();
   const lines = screenLines(rates, history, { isColoured, columns });
   if (once) return `${lines.join('\n')}\n`;
-  const shown = lines.slice(0, rows - 1).map((line) => `${line}${CLEAR_LINE}\n`);
+  const shown = lines.slice(0, rows - 1).map((line) => `${CLEAR_LINE}${line}\n`);
   return `${HOME}${shown.join('')}${CLEAR_BELOW}`;
 }
 
@@ -62,7 +68,7 @@ function remember(history: Map<string, number[]>, rates: readonly DriverRates[])
     for (const device of [...driver.devices, driver.total]) {
       const key = historyKey(driver, device);
       const rate = device.read.bytesPerSecond + device.write.bytesPerSecond;
-      now.set(key, [...(history.get(key) ?? []), rate].slice(-MOST_REMEMBERED));
+      now.set(key, [...(history.get(key) ?? []), rate].slice(-PERIODS_SHOWN));
     }
   }
   history.clear();
@@ -73,8 +79,8 @@ function keyOf({ pid, endpoint }: DriverTold): string {
   return `${pid} ${endpoint}`;
 }
 
-const MOST_REMEMBERED = 100;
 const HOME = '\u001b[H';
+// Before a line is written: after a full one, the cursor stands on its last column still.
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
 const HIDE_CURSOR = '\u001b[?25l\u001b[2J';
