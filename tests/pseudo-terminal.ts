@@ -66,13 +66,14 @@ export class PseudoTerminal {
   /**
    * Waits until the program has written this.
    *
-   * @throws Error after 20 s, when it is killed
+   * @throws Error when it ends before, or after 20 s, when it is killed
    */
   async waitFor(pattern: RegExp): Promise<void> {
     const deadline = performance.now() + PATIENCE_MILLIS;
     while (!pattern.test(this.output)) {
-      if (performance.now() > deadline) {
-        this.kill('SIGKILL');
+      const isOver = /^code=/m.test(this.#said);
+      if (isOver || performance.now() > deadline) {
+        if (!isOver) this.kill('SIGKILL');
         throw new Error(`no ${pattern}: ${this.#said}`);
       }
       await new Promise<void>((resolve) => {

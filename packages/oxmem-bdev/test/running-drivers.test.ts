@@ -16,14 +16,16 @@ describe('running drivers', () => {
       .join('')
       .replaceAll('\0', '@');
 
-  it('are found by their claims; what else has such a name is left out', async () => {
+  it('are found by their claims; what else has such a name is silent', async () => {
+    const fifth = toldDriver({ pid: 5, endpoint: '04:00:00:00:00:05' });
     const asked: string[] = [];
     const texts: Record<string, string | undefined> = {
       'oxmem-bdev eth0 04:00:00:00:00:01': JSON.stringify(toldDriver()),
       'oxmem-bdev eth0 04:00:00:00:00:02': '{"program":"oxmem-bdev"}',
       'oxmem-bdev eth0 04:00:00:00:00:03': 'nonsense',
       'oxmem-bdev eth0 04:00:00:00:00:04': undefined,
-      'oxmem-bdev eth0 04:00:00:00:00:05\0\0': JSON.stringify(toldDriver({ pid: 5 })),
+      'oxmem-bdev eth0 04:00:00:00:00:05\0\0': JSON.stringify(fifth),
+      'oxmem-bdev eth\u001b0 04:00:00:00:00:06': JSON.stringify(toldDriver()),
     };
     const names = [...Object.keys(texts), 'oxmem-bdev eth0 04:00:00:00:00:01', 'other thing'];
     const files = { readText: () => listed(...names) };
@@ -31,8 +33,15 @@ describe('running drivers', () => {
       asked.push(claim);
       return Promise.resolve(texts[claim]);
     });
-    expect(asked).toEqual(Object.keys(texts));
-    expect(found).toEqual([toldDriver(), toldDriver({ pid: 5 })]);
+    expect(asked.toSorted()).toEqual(Object.keys(texts).toSorted());
+    expect(found.told).toEqual([toldDriver(), fifth]);
+    expect(found.silent).toEqual([
+      // What this one tells is of another claim.
+      'eth?0 04:00:00:00:00:06',
+      'eth0 04:00:00:00:00:02',
+      'eth0 04:00:00:00:00:03',
+      'eth0 04:00:00:00:00:04',
+    ]);
   });
 });
 
@@ -41,13 +50,15 @@ describe('what a stranger tells instead of a driver', () => {
   function shown(told: DriverTold): string[] {
     const rig = new CommandRig();
     rig.close();
-    const rates = [driverRates(told, undefined), driverRates(told, toldDriver())];
+    const before = driverRates(toldDriver(), undefined, 1);
+    const drivers = [driverRates(told, undefined, 1), driverRates(told, before, 1)];
+    const picture = { drivers, silent: [] };
     const report = statusReport(rig.files, [], [told]);
     return [
       ...statusLines(report),
       ...JSON.stringify(report, undefined, 2).split('\n'),
-      ...plainLines(rates),
-      ...screenLines(rates, new Map(), { isColoured: false, columns: 120 }),
+      ...plainLines(picture),
+      ...screenLines(picture, { isColoured: false, columns: 120 }),
     ];
   }
 

@@ -39,7 +39,7 @@ export async function runCommand(
       case 'status':
         return await status(command.options, {
           ...ports,
-          drivers: () => runningDrivers(machineFiles),
+          drivers: async () => (await runningDrivers(machineFiles)).told,
         });
       case 'top': {
         const { top } = await import('./top/top.ts');

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { Micros } from '@oxmem/tloe-protocol';
 
-import type { DriverTold } from '../../observe/driver-told.ts';
+import type { DriversFound } from '../../observe/running-drivers.ts';
 import type { TopPorts } from './top.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { TopPorts } from './top.ts';
  *
  * @param ask  asks the drivers how they fare; an end does not wait for them
  */
-export function terminalPorts(ask: () => Promise<readonly DriverTold[]>): TopPorts {
+export function terminalPorts(ask: () => Promise<DriversFound>): TopPorts {
   const { stdout, stdin, env } = process;
   let end: (() => void) | undefined;
   let isEnding = false;

@@ -1,6 +1,11 @@
 import { formatSize } from '@oxmem/tloe-protocol/text';
 
-import type { DeviceRates, DriverRates, TransferRates } from './driver-rates.ts';
+import {
+  PERIODS_KEPT,
+  type DeviceRates,
+  type DriverRates,
+  type TransferRates,
+} from './driver-rates.ts';
 import { formatCount, formatMicros, formatRate, sparkline } from './quantities.ts';
 
 /** How a screen is drawn. */
@@ -9,21 +14,20 @@ export interface ScreenStyle {
   readonly columns: number;
 }
 
-/** Bytes a second of the last periods, by the driver's key and the device. */
-export type RateHistory = ReadonlyMap<string, readonly number[]>;
+/** What is shown of the drivers. */
+export interface Picture {
+  readonly drivers: readonly DriverRates[];
+  /** Interface and endpoint of those that did not answer. */
+  readonly silent: readonly string[];
+}
 
 /** The whole screen of `oxmem-bdev top`, lines without their ends. */
-export function screenLines(
-  drivers: readonly DriverRates[],
-  history: RateHistory,
-  { isColoured, columns }: ScreenStyle,
-): string[] {
-  if (drivers.length === 0) return [NOBODY];
+export function screenLines(picture: Picture, { isColoured, columns }: ScreenStyle): string[] {
   const bold = (text: string): string => (isColoured ? `\u001b[1m${text}\u001b[22m` : text);
   const alert = (text: string): string => (isColoured ? `\u001b[31m${text}\u001b[39m` : text);
   const cut = (text: string): string => text.slice(0, columns).trimEnd();
-  const lines: string[] = [];
-  for (const driver of drivers) {
+  const lines = absences(picture).map(cut);
+  for (const driver of picture.drivers) {
     const { told, resentPerSecond } = driver;
     const state = told.endpoint_state;
     const title = `oxmem-bdev ${told.pid}  ${told.endpoint} via ${told.netdev}`;
@@ -33,13 +37,16 @@ export function screenLines(
       room === 0 ? shownState : `${bold(title.slice(0, room))}  ${shownState}`,
       cut(linkLine(driver)),
     );
+    if (driver.isOfLife) {
+      lines.push('');
+      continue;
+    }
     if (resentPerSecond > 0)
       lines.push(alert(cut(`  ${formatCount(resentPerSecond)} frames/s are sent again`)));
     lines.push(cut(HEADER));
     const shown = driver.devices.length === 1 ? driver.devices : [...driver.devices, driver.total];
     for (const device of shown) {
-      const past = history.get(historyKey(driver, device)) ?? [];
-      lines.push(...deviceLines(device, past, columns));
+      lines.push(...deviceLines(device, columns));
       if (device.failedPerSecond > 0) {
         lines.push(
           alert(cut(`  ${formatCount(device.failedPerSecond)} requests/s of ${device.name} fail`)),
@@ -52,38 +59,41 @@ export function screenLines(
 }
 
 /** One line for each device and each driver, for logs and pipes: names and values with units. */
-export function plainLines(drivers: readonly DriverRates[]): string[] {
-  if (drivers.length === 0) return [NOBODY];
-  return drivers.flatMap((driver) => {
-    const { told, resentPerSecond } = driver;
-    const { link } = told;
-    const about = [
-      `pid=${told.pid}`,
-      `endpoint=${told.endpoint}`,
-      `state=${told.endpoint_state}`,
-      `window=${link.window_frames}frames`,
-      `outstanding=${link.outstanding_frames}frames`,
-      `credits=${formatCount(link.credit_flits['a'] ?? 0)}flits`,
-      `round_trip=${formatMicros(link.round_trip_us)}`,
-      `resent=${formatCount(resentPerSecond)}/s`,
-    ];
-    const devices = driver.devices.map((device) =>
-      [
-        `pid=${told.pid}`,
-        `device=${device.name}`,
-        ...transferWords('read', device.read),
-        ...transferWords('write', device.write),
-        `in_flight=${device.inFlight}`,
-        `failed=${formatCount(device.failedPerSecond)}/s`,
-      ].join(' '),
-    );
-    return [about.join(' '), ...devices];
-  });
+export function plainLines(picture: Picture): string[] {
+  const ofPeriods = picture.drivers.filter(({ isOfLife }) => !isOfLife);
+  return [...absences(picture), ...ofPeriods.flatMap(driverWords)];
 }
 
-/** Under which name the past of a device is kept. */
-export function historyKey({ key }: Pick<DriverRates, 'key'>, { name }: { name: string }): string {
-  return `${key} ${name}`;
+function driverWords(driver: DriverRates): string[] {
+  const { told, resentPerSecond } = driver;
+  const { link } = told;
+  const about = [
+    `pid=${told.pid}`,
+    `endpoint=${told.endpoint}`,
+    `state=${told.endpoint_state}`,
+    `window=${link.window_frames}frames`,
+    `outstanding=${link.outstanding_frames}frames`,
+    `credits=${formatCount(link.credit_flits['a'] ?? 0)}flits`,
+    `round_trip=${formatMicros(link.round_trip_us)}`,
+    `resent=${formatCount(resentPerSecond)}/s`,
+  ];
+  const devices = driver.devices.map((device) =>
+    [
+      `pid=${told.pid}`,
+      `device=${device.name}`,
+      ...transferWords('read', device.read),
+      ...transferWords('write', device.write),
+      `in_flight=${device.inFlight}`,
+      `failed=${formatCount(device.failedPerSecond)}/s`,
+    ].join(' '),
+  );
+  return [about.join(' '), ...devices];
+}
+
+/** Who is not there. */
+function absences({ drivers, silent }: Picture): string[] {
+  if (drivers.length + silent.length === 0) return [NOBODY];
+  return silent.map((claim) => `The driver of ${claim} does not answer.`);
 }
 
 function transferWords(
@@ -115,13 +125,14 @@ function linkLine({ told }: DriverRates): string {
 }
 
 /** Its past stands beside its numbers, or below them where there is no room. */
-function deviceLines(device: DeviceRates, past: readonly number[], columns: number): string[] {
+function deviceLines(device: DeviceRates, columns: number): string[] {
+  const { past } = device;
   const line = deviceLine(device);
   const beside = columns - line.length;
   if (beside >= FEWEST_BESIDE) {
-    return [(line + sparkline(past, Math.min(PERIODS_SHOWN, beside))).trimEnd()];
+    return [(line + sparkline(past, Math.min(PERIODS_KEPT, beside))).trimEnd()];
   }
-  const below = Math.min(PERIODS_SHOWN, columns - INDENT.length);
+  const below = Math.min(PERIODS_KEPT, columns - INDENT.length);
   return [line, INDENT + sparkline(past, below)].map((it) => it.slice(0, columns).trimEnd());
 }
 
@@ -151,7 +162,5 @@ const HEADER =
     .map((title, i) => title.padStart(WIDTHS[i] ?? 0))
     .join('');
 const INDENT = ' '.repeat(2 + NAME_COLUMNS);
-/** Of rates of the past, at most; a minute unless told otherwise. */
-export const PERIODS_SHOWN = 60;
 const FEWEST_BESIDE = 20;
 const NOBODY = 'No oxmem-bdev runs in this network namespace.';

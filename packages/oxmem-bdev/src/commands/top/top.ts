@@ -1,21 +1,16 @@
-import type { Micros } from '@oxmem/tloe-protocol';
+import { SECOND, type Micros } from '@oxmem/tloe-protocol';
 
 import { ExitCode } from '../../cli/exit-codes.ts';
 import type { DriverTold } from '../../observe/driver-told.ts';
+import type { DriversFound } from '../../observe/running-drivers.ts';
 import { driverRates, type DriverRates } from './driver-rates.ts';
 import type { TopOptions } from './options.ts';
-import {
-  PERIODS_SHOWN,
-  historyKey,
-  plainLines,
-  screenLines,
-  type RateHistory,
-} from './top-screen.ts';
+import { plainLines, screenLines, type Picture } from './top-screen.ts';
 
 /** What `top` needs of its surroundings; a test gives others. */
 export interface TopPorts {
   /** Asks all drivers; undefined: somebody wants it to end. */
-  readonly drivers: () => Promise<readonly DriverTold[] | undefined>;
+  readonly drivers: () => Promise<DriversFound | undefined>;
   /** Takes text for standard output. */
   readonly write: (text: string) => void;
   /** Undefined: standard output is no terminal. */
@@ -28,19 +23,21 @@ export interface TopPorts {
 /** `oxmem-bdev top`: what the drivers of this machine do, again and again. */
 export async function top({ interval, once }: TopOptions, ports: TopPorts): Promise<ExitCode> {
   const { terminal, write } = ports;
-  const history = new Map<string, number[]>();
-  let before = new Map<string, DriverTold>();
+  const known: KnownDrivers = new Map();
   if (terminal !== undefined && !once) write(HIDE_CURSOR);
   try {
-    for (let isFirst = true; ; isFirst = false) {
-      const told = await ports.drivers();
-      if (told === undefined) return ExitCode.done;
-      const rates = told.map((now) => driverRates(now, before.get(keyOf(now))));
-      before = new Map(told.map((now) => [keyOf(now), now]));
+    for (let turn = 0; ; turn++) {
+      const found = await ports.drivers();
+      if (found === undefined) return ExitCode.done;
+      const { told, silent } = found;
+      const drivers = told.map((now) => {
+        const before = known.get(keyOf(now))?.rates;
+        return driverRates(now, before, interval / SECOND);
+      });
+      remember(known, drivers, turn);
       // The first rates would be those of whole lives.
-      const isTelling = !isFirst || told.length === 0;
-      if (isTelling) remember(history, rates);
-      if (isTelling) write(picture(rates, history, { ...ports, once }));
+      const isTelling = turn > 0 || told.length + silent.length === 0;
+      if (isTelling) write(pictureText({ drivers, silent }, { ...ports, once }));
       if (isTelling && once) return ExitCode.done;
       if (!(await ports.pause(interval))) return ExitCode.done;
     }
@@ -49,36 +46,36 @@ export async function top({ interval, once }: TopOptions, ports: TopPorts): Prom
   }
 }
 
-function picture(
-  rates: readonly DriverRates[],
-  history: RateHistory,
+function pictureText(
+  picture: Picture,
   { terminal, isColoured, once }: Pick<TopPorts, 'terminal' | 'isColoured'> & { once: boolean },
 ): string {
-  if (terminal === undefined) return `${plainLines(rates).join('\n')}\n`;
+  if (terminal === undefined) return linesText(plainLines(picture));
   const { columns, rows } = terminal();
-  const lines = screenLines(rates, history, { isColoured, columns });
-  if (once) return `${lines.join('\n')}\n`;
-  const shown = lines.slice(0, rows - 1).map((line) => `${CLEAR_LINE}${line}\n`);
-  return `${HOME}${shown.join('')}${CLEAR_BELOW}`;
+  const lines = screenLines(picture, { isColoured, columns });
+  if (once) return linesText(lines);
+  const shown = lines.slice(0, rows - 1).map((line) => CLEAR_LINE + line);
+  return `${HOME}${linesText(shown)}${CLEAR_BELOW}`;
 }
 
-function remember(history: Map<string, number[]>, rates: readonly DriverRates[]): void {
-  const now = new Map<string, number[]>();
-  for (const driver of rates) {
-    for (const device of [...driver.devices, driver.total]) {
-      const key = historyKey(driver, device);
-      const rate = device.read.bytesPerSecond + device.write.bytesPerSecond;
-      now.set(key, [...(history.get(key) ?? []), rate].slice(-PERIODS_SHOWN));
-    }
-  }
-  history.clear();
-  for (const [key, past] of now) history.set(key, past);
+function linesText(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
 }
 
-function keyOf({ pid, endpoint }: DriverTold): string {
-  return `${pid} ${endpoint}`;
+/** What was last heard of each driver, and in which turn. */
+type KnownDrivers = Map<string, { readonly rates: DriverRates; readonly turn: number }>;
+
+/** One that does not answer for a moment goes on where it was. */
+function remember(known: KnownDrivers, drivers: readonly DriverRates[], turn: number): void {
+  for (const rates of drivers) known.set(keyOf(rates.told), { rates, turn });
+  for (const [key, last] of known) if (turn - last.turn > MOST_MISSED) known.delete(key);
 }
 
+function keyOf({ pid, netdev, endpoint }: DriverTold): string {
+  return `${pid} ${netdev} ${endpoint}`;
+}
+
+const MOST_MISSED = 10;
 const HOME = '\u001b[H';
 // Before a line is written: after a full one, the cursor stands on its last column still.
 const CLEAR_LINE = '\u001b[K';
