@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderPage } from '../scripts/documents/site/render-page.mjs';
 
@@ -45,5 +49,25 @@ describe('a page of the site', () => {
       ['e', ''],
       ['e-1', ''],
     ]);
+  });
+});
+
+describe('the folder of the site', () => {
+  const script = join(import.meta.dirname, '../scripts/documents/site/build-site.mjs');
+
+  it('is not one that has something else in it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'docs-site-oxmem-'));
+    const file = join(folder, 'thesis.txt');
+    writeFileSync(file, 'years');
+    try {
+      for (const out of [folder, file]) {
+        const { status, stderr } = spawnSync('node', [script, `--out=${out}`, '--no-api']);
+        expect(status).toBe(1);
+        expect(String(stderr)).toMatch(/^--out=\S+ holds something else than a site; [^\n]*\n$/);
+      }
+      expect(readdirSync(folder)).toEqual(['thesis.txt']);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

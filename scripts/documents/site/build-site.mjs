@@ -1,9 +1,17 @@
 /**
  * `pnpm docs:site`: all documents and the API reference as a site with search, into build/site. It
  * needs no server: open build/site/index.html. Fails when a link leads nowhere. `--out=FOLDER` puts it
- * elsewhere, `--no-api` leaves the reference out.
+ * elsewhere, in the place of an older site; `--no-api` leaves the reference out.
  */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,12 +31,29 @@ const apiPage = {
   text: '',
 };
 
+/** What shows that a folder holds a site. */
+const MARK = 'search-index.js';
+
+/** @param {string} out */
+function mayBeReplaced(out) {
+  const found = statSync(out, { throwIfNoEntry: false });
+  if (found?.isDirectory() !== true) return found === undefined;
+  const names = readdirSync(out);
+  return names.length === 0 || names.includes(MARK);
+}
+
 /**
  * @param {string} out folder for the site; what is there goes
  * @param {boolean} hasApi
  * @returns {Promise<string[]>} what is wrong
  */
 async function buildSite(out, hasApi) {
+  if (!mayBeReplaced(out)) {
+    return [`--out=${out} holds something else than a site; name an empty or a new folder.`];
+  }
+  rmSync(out, { recursive: true, force: true });
+  // At once, so that one that was not finished may be replaced, too.
+  write(join(out, MARK), '');
   const problems = hasApi ? await makeReference(join(out, 'api')) : [];
   const pages = sitePages();
   const navigation = hasApi ? withApi(pages) : pages;
@@ -40,7 +65,7 @@ async function buildSite(out, hasApi) {
     entries.push(...pageEntries(page, rendered.sections));
     write(join(out, page.url), framePage(page, rendered.html, navigation));
   }
-  write(join(out, 'search-index.js'), searchIndexScript(entries));
+  write(join(out, MARK), searchIndexScript(entries));
   const minisearch = createRequire(import.meta.url).resolve('minisearch');
   cpSync(join(dirname(minisearch), '..', 'umd', 'index.js'), join(out, 'minisearch.js'));
   cpSync(join(import.meta.dirname, 'theme'), out, { recursive: true });
@@ -81,7 +106,6 @@ const { values } = parseArgs({
   options: { out: { type: 'string' }, 'no-api': { type: 'boolean', default: false } },
 });
 const out = resolve(values.out ?? join(repositoryRoot, 'build', 'site'));
-rmSync(out, { recursive: true, force: true });
 const problems = await buildSite(out, !values['no-api']);
 if (problems.length > 0) {
   console.error(problems.join('\n'));
