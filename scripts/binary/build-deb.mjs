@@ -46,9 +46,7 @@ export async function buildDeb({ arch, binary, out, isFast }) {
   const manifest = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
   const work = mkdtempSync(join(tmpdir(), 'oxmem-deb-'));
   const root = join(work, 'root');
-  // Its mode becomes that of the folder it is installed to: of /.
   mkdirSync(root);
-  chmodSync(root, 0o755);
   try {
     await putFiles(root, binary, manifest.version);
     putControl(root, { manifest, arch: debianArch[arch] });
@@ -72,8 +70,8 @@ export async function buildDeb({ arch, binary, out, isFast }) {
 async function putFiles(root, binary, version) {
   /** @param {string} path @param {string | Buffer} content */
   const put = (path, content) => {
-    mkdirSync(dirname(join(root, path)), { recursive: true, mode: 0o755 });
-    writeFileSync(join(root, path), content, { mode: 0o644 });
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
   };
   const documents = shellDocuments(packageFolder);
   const document = (/** @type {string} */ path) => documents[path] ?? '';
@@ -93,8 +91,10 @@ async function putFiles(root, binary, version) {
   put(`${doc}/copyright`, await copyright());
   const entry = `oxmem-bdev (${version}) unstable; urgency=medium\n\n  * See the changelog of the npm package oxmem-bdev.\n`;
   put(`${doc}/changelog.gz`, gzipSync(entry, { level: 9 }));
-  mkdirSync(join(root, 'usr/sbin'), { recursive: true });
-  cpSync(binary, join(root, 'usr/sbin/oxmem-bdev'), { mode: 0 });
+  const program = join(root, 'usr/sbin/oxmem-bdev');
+  mkdirSync(dirname(program), { recursive: true });
+  cpSync(binary, program, { mode: 0 });
+  chmodSync(program, 0o755);
 }
 
 /**
@@ -173,6 +173,8 @@ function md5(file) {
 
 /** @param {readonly string[]} args */
 async function main(args) {
+  // The modes of what is made here become those of what is installed, whoever makes it.
+  process.umask(0o022);
   const { values } = parseArgs({
     args: [...args],
     options: {
