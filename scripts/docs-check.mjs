@@ -6,6 +6,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { anchorMaker } from './documents/headings.mjs';
 import { untypedCommands } from './documents/shown-commands.mjs';
+import { shellLanguages, untypedProblems } from './documents/typed-commands.mjs';
 import { ownFiles, packageFolders, repositoryRoot } from './repository.mjs';
 
 /**
@@ -106,14 +107,14 @@ const builtIn = new Set(
 );
 
 /**
- * Every command in a block marked `sh` that starts with npm, pnpm or npx calls something that exists.
+ * Every command in a block for a shell that starts with npm, pnpm or npx calls something that exists.
  *
  * @param {MarkdownDocument} document
  * @returns {string[]}
  */
 function checkCommands(document) {
   const shellLines = document.blocks
-    .filter(({ language }) => language === 'sh')
+    .filter(({ language }) => shellLanguages.includes(language))
     .flatMap(({ lines }) => lines);
   return shellLines.flatMap(({ text, number }) => {
     const commands = text
@@ -182,43 +183,12 @@ const testTexts = ownFiles((path) => /^tests\/.*\.test\.ts$/.test(path)).map((pa
 );
 
 /**
- * Every command in a block marked `sh` is typed by a test, or stands among those that cannot be.
- *
  * @param {MarkdownDocument} document
  * @returns {string[]}
  */
-function checkTyped({ path, blocks }) {
-  /** @type {Record<string, string>} */
-  const reasons = untypedCommands[/** @type {keyof typeof untypedCommands} */ (path)] ?? {};
-  /** @type {Set<string>} */
-  const unused = new Set(Object.keys(reasons));
-  const problems = blocks.flatMap(({ test, language, lines }) => {
-    const isTyped = testTexts.some(
-      (text) => text.includes(`'${path}'`) && text.includes(`'${test}'`),
-    );
-    if (test !== '') return isTyped ? [] : [`${path}: no test types the block ${test}`];
-    if (language !== 'sh') return [];
-    const text = lines.map((line) => line.text).join('\n');
-    return commandsOf(text).flatMap((command) => {
-      unused.delete(command);
-      if (command in reasons) return [];
-      return [`${path}: no test types ${command} (see scripts/documents/shown-commands.mjs)`];
-    });
-  });
-  const stale = [...unused].map((command) => `${path} does not show ${command} any more`);
-  return [...problems, ...stale];
-}
-
-/**
- * @param {string} text of a block
- * @returns {string[]} its commands, one a line, without comments
- */
-function commandsOf(text) {
-  return text
-    .replaceAll(/\\\n\s*/g, '')
-    .split('\n')
-    .map((line) => line.replace(/(^|\s+)#.*$/, '').trim())
-    .filter((line) => line !== '');
+function checkTyped(document) {
+  const reasons = untypedCommands[/** @type {keyof typeof untypedCommands} */ (document.path)];
+  return untypedProblems(document, reasons ?? {}, testTexts);
 }
 
 /** Scripts in package.json that call a file call one that exists. */

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { DocumentShell } from './document-shell.ts';
+import { DocumentShell, typesBlocks } from './document-shell.ts';
 import { runClient } from './lab-program.ts';
 import { namedBlock } from './readme-blocks.ts';
 import { describeRequiring, itRequiring } from './requires.ts';
@@ -17,6 +17,12 @@ const root = join(import.meta.dirname, '..');
 const programs = join(import.meta.dirname, '.examples');
 const folder = mkdtempSync(join(tmpdir(), 'documents-oxmem-'));
 const bin = join(root, 'node_modules', '.bin');
+
+typesBlocks('docs/getting-started.md', /./);
+typesBlocks('docs/operating.md', /./);
+typesBlocks('packages/oxmem-bdev/README.md', /./);
+typesBlocks('packages/oxmem-tloe/README.md', /./);
+typesBlocks('packages/sim-endpoint/README.md', /./);
 
 /** A shell for a document. */
 function shellOf(document: string, cwd = folder): DocumentShell {

@@ -1,6 +1,6 @@
 /**
- * Commands that the documents show and no test types. Everything else that stands in a block marked
- * `sh` has a name in front of it (`<!-- readme-test: NAME -->`) by which a test types it.
+ * Commands that the documents show and no test types. Everything else that stands in a block for a
+ * shell has a name in front of it (`<!-- readme-test: NAME -->`) by which a test types it.
  * `pnpm docs:check` fails on a command that is in neither place, and on a line here that is no longer
  * shown.
  */

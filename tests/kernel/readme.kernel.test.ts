@@ -8,72 +8,60 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { LabProgram, runProgram } from '../lab-program.ts';
-import { commandsOf, namedBlock } from '../readme-blocks.ts';
+import { DocumentShell, typesBlocks } from '../document-shell.ts';
+import type { LabProgram } from '../lab-program.ts';
 import { describeRequiring } from '../requires.ts';
 import { deviceNeeds } from './device-lab.ts';
 import { PATIENCE_MS } from './kernel-programs.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
+typesBlocks('README.md', /^kernel-/);
+
 describeRequiring(
   [...deviceNeeds, 'command:lsblk', 'command:fdisk', 'command:mkfs.ext4', 'command:mkswap'],
   'the commands of README.md on a kernel device',
   () => {
     const folder = mkdtempSync(join(tmpdir(), 'readme-oxmem-'));
-    const running: LabProgram[] = [];
-    const adapt = (command: string): string =>
-      command
-        .replaceAll('sudo ', '')
-        .replaceAll('node_modules/.bin/', `${root}/node_modules/.bin/`)
-        .replaceAll('/mnt/oxmem', `${folder}/mounted`)
-        .replaceAll('enp179s0f0np0', 'ox0')
-        .replaceAll('04:3f:72:dd:0b:05', '02:00:00:00:00:01');
-    const start = (command: string): LabProgram => {
-      const program = new LabProgram(['bash', '-c', `exec ${adapt(command)}`], { cwd: folder });
-      running.push(program);
-      return program;
-    };
-    const run = async (command: string): Promise<string> => {
-      const argv = ['bash', '-c', adapt(command)];
-      const result = await runProgram(argv, { cwd: folder, timeoutMs: PATIENCE_MS });
-      expect(result, command).toMatchObject({ code: 0 });
-      return result.stdout;
-    };
-    const runBlock = async (name: string): Promise<string> => {
-      let output = '';
-      for (const command of commandsOf(namedBlock('README.md', name))) output += await run(command);
-      return output;
+    const shell = new DocumentShell(
+      'README.md',
+      folder,
+      [
+        ['sudo ', ''],
+        ['node_modules/.bin/', `${root}/node_modules/.bin/`],
+        ['/mnt/oxmem', `${folder}/mounted`],
+        ['enp179s0f0np0', 'ox0'],
+        ['04:3f:72:dd:0b:05', '02:00:00:00:00:01'],
+      ],
+      PATIENCE_MS,
+    );
+    let driver: LabProgram;
+    const run = async (command: string): Promise<void> => {
+      expect(await shell.run(command), command).toMatchObject({ code: 0 });
     };
 
     beforeAll(async () => {
-      const endpoint = commandsOf(namedBlock('README.md', 'endpoint'));
-      for (const command of endpoint.slice(0, -1)) await run(command);
-      await start(endpoint.at(-1) ?? '').waitFor('stdout', /^ready: endpoint/m, PATIENCE_MS);
-      const [modprobe = '', driver = '', ...rest] = commandsOf(
-        namedBlock('README.md', 'kernel-driver'),
-      );
-      expect(rest).toEqual([]);
-      await run(modprobe);
-      await start(driver).waitFor('stdout', /^ready: \/dev\/nbd0 8589934592 bytes/m, PATIENCE_MS);
+      await shell.start('endpoint');
+      driver = await shell.start('kernel-driver');
+      expect(driver.stdout).toMatch(/^ready: \/dev\/nbd0 8589934592 bytes/m);
     });
     afterAll(async () => {
-      for (const program of running.toReversed()) await program.stop('SIGTERM');
+      await shell.stop();
       await run('ip link del ox0');
       rmSync(folder, { recursive: true, force: true });
     });
 
     it('the quick start makes a filesystem, mounts it, writes and reads a file', async () => {
-      expect(await runBlock('kernel-filesystem')).toContain('Hello OmniXtend\nHello OmniXtend\n');
+      expect(await shell.type('kernel-filesystem')).toContain('Hello OmniXtend\nHello OmniXtend\n');
       const file = join(folder, 'mounted', 'test.txt');
       expect(existsSync(file)).toBe(false);
-      await run('sudo mount /dev/nbd0 /mnt/oxmem');
+      await run(`mount /dev/nbd0 ${folder}/mounted`);
       expect(readFileSync(file, 'utf8')).toBe('Hello OmniXtend\n');
-      await run('sudo umount /mnt/oxmem');
+      await run(`umount ${folder}/mounted`);
     });
 
     it('the device can be looked at', async () => {
-      const output = await runBlock('kernel-status');
+      const output = await shell.type('kernel-status');
       expect(output).toMatch(/^nbd0 +43:\d+ +0 +8G +0 +disk/m);
       expect(output).toMatch(/^8589934592$/m);
       expect(output).toMatch(/^Disk \/dev\/nbd0: 8 GiB, 8589934592 bytes, 2097152 sectors$/m);
@@ -81,8 +69,7 @@ describeRequiring(
     });
 
     it('the device can be read and written directly', async () => {
-      const [read = '', write = '', ...rest] = commandsOf(namedBlock('README.md', 'kernel-dd'));
-      expect(rest).toEqual([]);
+      const [read = '', write = ''] = shell.commands('kernel-dd');
       const file = join(folder, 'testdat_4k.dat');
       const there = join(folder, 'there');
       writeFileSync(there, randomBytes(4096));
@@ -96,9 +83,8 @@ describeRequiring(
     });
 
     it('the device can be swap space', async () => {
-      const commands = commandsOf(namedBlock('README.md', 'kernel-swap'));
       const isSwap: boolean[] = [];
-      for (const command of commands) {
+      for (const command of shell.commands('kernel-swap')) {
         await run(command);
         isSwap.push(readFileSync('/proc/swaps', 'utf8').includes('/dev/nbd0 '));
       }
@@ -106,14 +92,13 @@ describeRequiring(
     });
 
     it('Ctrl+C detaches it', async () => {
-      const driver = running[1] as LabProgram;
       await driver.stop('SIGINT');
       expect(driver.end).toEqual({ code: 0, signal: null });
       expect(existsSync('/sys/block/nbd0/pid')).toBe(false);
     });
 
     it('the doctor finds nothing wrong', async () => {
-      expect(await runBlock('kernel-doctor')).not.toMatch(/^fail/m);
+      expect(await shell.type('kernel-doctor')).not.toMatch(/^fail/m);
     });
   },
 );
