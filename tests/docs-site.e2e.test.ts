@@ -38,9 +38,9 @@ describeRequiring(['command:chromium-headless-shell'], 'the documents as a site'
     const script = join(root, 'scripts/documents/site/build-site.mjs');
     await runClient(['node', script, `--out=${folder}`, '--no-api']);
     browser = await HeadlessBrowser.start();
+    return () => browser.close();
   });
-  afterAll(async () => {
-    await browser.close();
+  afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -21,38 +21,51 @@ export class HeadlessBrowser {
   readonly #folder = mkdtempSync(join(tmpdir(), 'oxmem-browser-'));
   readonly #waiting = new Map<number, (said: Said) => void>();
   readonly #listeners = new Map<string, () => void>();
+  /** Rejects when the browser has ended, or was never started. */
+  readonly #over: Promise<never>;
   #lastId = 0;
   #text = '';
   #session = '';
 
-  private constructor() {
+  private constructor(program: string) {
     const options = ['--no-sandbox', '--remote-debugging-pipe', '--disable-dev-shm-usage'];
     const args = [...options, `--user-data-dir=${this.#folder}`, '--window-size=1280,900'];
-    this.#process = spawn('chromium-headless-shell', args, {
+    this.#process = spawn(program, args, {
       env: { ...process.env, PATH: fullPath() },
       // A group of its own, so that all of it can be ended.
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
     });
+    // Whatever is written after its end.
+    this.#process.stdio[3]?.on('error', () => {});
     const output = this.#process.stdio[4] as Readable;
     output.setEncoding('utf8');
     output.on('data', (text: string) => this.#hear(text));
-    // Whoever waits hears of the end as well.
-    this.#process.once('close', () => {
-      for (const resolve of this.#waiting.values()) {
-        resolve({ error: { message: 'the browser has ended' } });
-      }
+    this.#over = new Promise((_, reject) => {
+      this.#process.once('error', reject);
+      this.#process.once('close', () => reject(new Error('the browser has ended')));
     });
+    // Whoever waits hears of it.
+    this.#over.catch(() => {});
   }
 
-  /** Starts a browser with one empty tab. */
-  static async start(): Promise<HeadlessBrowser> {
-    const browser = new HeadlessBrowser();
-    const { targetId } = await browser.#tell('Target.createTarget', { url: 'about:blank' });
-    const attached = await browser.#tell('Target.attachToTarget', { targetId, flatten: true });
-    browser.#session = String(attached['sessionId']);
-    await browser.#tell('Page.enable', {});
-    return browser;
+  /**
+   * Starts a browser with one empty tab.
+   *
+   * @throws Error when it ends instead; nothing is left of it then
+   */
+  static async start(program = 'chromium-headless-shell'): Promise<HeadlessBrowser> {
+    const browser = new HeadlessBrowser(program);
+    try {
+      const { targetId } = await browser.#tell('Target.createTarget', { url: 'about:blank' });
+      const attached = await browser.#tell('Target.attachToTarget', { targetId, flatten: true });
+      browser.#session = String(attached['sessionId']);
+      await browser.#tell('Page.enable', {});
+      return browser;
+    } catch (error) {
+      await browser.close();
+      throw error;
+    }
   }
 
   /** Opens a page, and waits until it and its scripts are loaded. */
@@ -62,7 +75,7 @@ export class HeadlessBrowser {
     });
     const { errorText } = await this.#tell('Page.navigate', { url });
     if (errorText !== undefined) throw new Error(`${url}: ${JSON.stringify(errorText)}`);
-    await loaded;
+    await Promise.race([loaded, this.#over]);
   }
 
   /** The value of an expression in the page; a promise is waited for. */
@@ -89,11 +102,10 @@ export class HeadlessBrowser {
 
   /** Ends the browser with all its processes, and removes its files. */
   async close(): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.once('close', resolve));
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      process.kill(-(this.#process.pid ?? 0), 'SIGKILL');
-      await ended;
-    }
+    const { pid, exitCode, signalCode } = this.#process;
+    if (pid !== undefined && exitCode === null && signalCode === null)
+      process.kill(-pid, 'SIGKILL');
+    await this.#over.catch(() => {});
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -102,12 +114,13 @@ export class HeadlessBrowser {
     const session = this.#session === '' ? {} : { sessionId: this.#session };
     const input = this.#process.stdio[3] as Writable;
     input.write(`${JSON.stringify({ id, method, params, ...session })}\0`);
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Answer>((resolve, reject) => {
       this.#waiting.set(id, ({ result, error }) => {
         if (error === undefined) resolve(result ?? {});
         else reject(new Error(`${method}: ${error.message}`));
       });
     });
+    return Promise.race([answer, this.#over]);
   }
 
   #hear(text: string): void {
