@@ -3,7 +3,7 @@
  * and no npx (the test is root, and has our commands in its PATH), the memory node is the virtual
  * cable of docs/getting-started.md, and files lie in folders of the test.
  */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -158,9 +158,14 @@ describeRequiring(['root', 'netns'], 'the commands of', () => {
 
   describe('packages/oxmem-tloe/README.md', () => {
     const shell = shellOf('packages/oxmem-tloe/README.md');
+    beforeAll(async () => {
+      const addresses = '--netdev=ox0 --mac=02:00:00:00:00:01 --size=16M';
+      const files = `--listen=unix:${folder}/captured.sock --pcap=${folder}/capture.pcapng`;
+      await shell.startCommand(`oxmem-bdev ${addresses} ${files}`);
+      await shell.stop();
+    });
 
     it('decode a capture, make a dissector', async () => {
-      renameSync(join(folder, 'oxmem.pcap'), join(folder, 'capture.pcapng'));
       expect(await shell.type('decode')).toMatch(/ Open /);
       const plugins = join(folder, '.local/lib/wireshark/plugins');
       mkdirSync(plugins, { recursive: true });
