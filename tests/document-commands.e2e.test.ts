@@ -109,9 +109,7 @@ describeRequiring(['root', 'netns'], 'the commands of', () => {
     });
 
     itRequiring(['command:curl'], 'are watched by programs', async () => {
-      const [command = ''] = shell.commands('kill-driver');
-      const options = `--metrics=9180 --stats-file=${folder}/oxmem.json`;
-      await shell.startCommand(`${command} ${options}`);
+      await shell.start('watched-driver');
       const said = await shell.type('watch');
       expect(said).toMatch(/^oxmem_endpoint_state\{.*state="serving".*\} 1$/m);
       expect(said).toMatch(/"endpoint_state":"\w+"/);
