@@ -41,7 +41,9 @@ describeRequiring(['netns', 'raw-socket'], 'a driver that works', () => {
     expect(watching.stdout).toMatch(
       new RegExp(`^pid=${program.pid} endpoint=${lab.wire.peer.mac} state=serving window=`, 'm'),
     );
-    expect(watching.stdout).toMatch(/device=oxmem read=[1-9][\d.]*[kM]?B\/s .*read_p50=\d+us/);
+    expect(watching.stdout).toMatch(
+      /device=oxmem read=[1-9][\d.]*[kM]?B\/s .*read_p50=[\d.]+[um]?s/,
+    );
     expect((await watching.stop('SIGINT')).code).toBe(0);
     const [, address = ''] = /metrics at (http:\S+)/.exec(program.stderr) ?? [];
     const text = await (await fetch(address)).text();
