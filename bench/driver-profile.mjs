@@ -42,7 +42,8 @@ const partsInOrder = /** @type {const} */ ([
  */
 export async function profileDriver(spec, workload, surroundings) {
   const { bench, folder, onStart } = surroundings;
-  const scene = new Scene(spec, { ...surroundings, nodeArgs: ['--perf-basic-prof'] });
+  const nodeArgs = ['--perf-basic-prof'];
+  const scene = new Scene(spec, { ...surroundings, nodeArgs, driverModules: true });
   onStart(scene);
   await scene.start();
   const groups = [{ first: 0, count: 1, workload }];

@@ -55,6 +55,7 @@ const FIRST_METRICS_PORT = 9464;
 const require = createRequire(import.meta.url);
 const programs = {
   driver: join(dirname(require.resolve('oxmem-bdev/package.json')), 'bin', 'oxmem-bdev.js'),
+  driverModules: join(dirname(require.resolve('oxmem-bdev/package.json')), 'dist', 'main.js'),
   kernelDriver: join(import.meta.dirname, 'kernel-style-driver.mjs'),
   endpoint: join(
     dirname(require.resolve('@oxmem/sim-endpoint/package.json')),
@@ -85,8 +86,9 @@ export class Scene {
   /**
    * @param {SceneSpec} spec
    * @param {{ folder: string, bench: import('./options.mjs').BenchOptions,
-   *   nodeArgs?: string[], driverMessages?: boolean }} options `folder`: for sockets; `nodeArgs`:
-   *   for the driver; `driverMessages`: the driver is spoken to by messages
+   *   nodeArgs?: string[], driverMessages?: boolean, driverModules?: boolean }} options
+   *   `folder`: for sockets; `nodeArgs`: for the driver; `driverMessages`: the driver is spoken to
+   *   by messages; `driverModules`: it runs from its modules, so that a profile tells them apart
    */
   constructor(spec, options) {
     this.spec = spec;
@@ -212,7 +214,7 @@ export class Scene {
   /** @param {import('../scripts/netns.mjs').VethLab} lab */
   async #startDriver(lab) {
     const { spec } = this;
-    const { bench, nodeArgs = [], driverMessages = false } = this.#options;
+    const { bench, nodeArgs = [], driverMessages = false, driverModules = false } = this.#options;
     const isKernel = spec.path === 'kernel';
     const args = [
       `--netdev=${lab.local.name}`,
@@ -225,7 +227,8 @@ export class Scene {
       ...this.#watchArgs(),
       ...bench.driverArgs,
     ];
-    const program = isKernel ? programs.kernelDriver : programs.driver;
+    const exportDriver = driverModules ? programs.driverModules : programs.driver;
+    const program = isKernel ? programs.kernelDriver : exportDriver;
     const argv = [process.execPath, ...nodeArgs, ...this.#profilerArgs('driver'), program, ...args];
     const talks = isKernel ? 'lines' : driverMessages ? 'messages' : undefined;
     const startedAt = performance.now();
