@@ -68,7 +68,7 @@ const shells: Record<string, (file: string, typed: string) => string[]> = {
      zpty -w shell "zstyle ':completion:*' list-grouped no; LISTMAX=0; stty columns 60; bindkey '^X' list-choices; echo REA''DY"
      zpty -r shell line '*READY*'
      zpty -n -w shell "$2"$'\\C-x'
-     sleep 0.4
+     sleep 1
      zpty -n -w shell $'\\C-u'"echo EN''D"$'\\n'
      zpty -r shell line '*END*'; print -r -- "$line"`,
     'zsh',
@@ -79,15 +79,20 @@ const shells: Record<string, (file: string, typed: string) => string[]> = {
 
 describe.each(Object.keys(shells))('completion in %s', (shell) => {
   describeRequiring([`command:${shell}`], 'offers', () => {
-    it.each(cases)('for "$typed"', async ({ typed, offered, not }) => {
-      const file = script(shell, typed.split(' ')[0] ?? '');
-      const env = { HOME: folder, TERM: 'dumb' };
-      const said = await runClient(shells[shell]!(file, typed), { env, timeoutMs: 20_000 });
-      // Behind a tab, fish has the meaning.
-      const words = said.replaceAll(/\t.*/g, '').split(/[^\w-]+/);
-      expect(words).toEqual(expect.arrayContaining([...offered]));
-      if (not !== undefined) expect(words).not.toContain(not);
-    });
+    // On a busy machine a shell loses what is typed while it completes, and nothing more comes.
+    it.each(cases)(
+      'for "$typed"',
+      { retry: shell === 'zsh' ? 2 : 0 },
+      async ({ typed, offered, not }) => {
+        const file = script(shell, typed.split(' ')[0] ?? '');
+        const env = { HOME: folder, TERM: 'dumb' };
+        const said = await runClient(shells[shell]!(file, typed), { env, timeoutMs: 20_000 });
+        // Behind a tab, fish has the meaning.
+        const words = said.replaceAll(/\t.*/g, '').split(/[^\w-]+/);
+        expect(words).toEqual(expect.arrayContaining([...offered]));
+        if (not !== undefined) expect(words).not.toContain(not);
+      },
+    );
   });
 });
 
