@@ -110,7 +110,6 @@ class PacketSocket {
  private:
   bool Configure(const SocketOptions& options, SystemError* error);
   bool StartMonitor(SystemError* error);
-  void PrepareReceive();
   ReceiveResult ReceiveFromRing();
   void Describe(uint32_t offset, uint32_t length, ReceiveResult* result);
   void NoteTime(uint32_t slot, uint32_t frame);

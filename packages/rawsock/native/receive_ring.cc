@@ -26,17 +26,17 @@ bool ReceiveRing::Open(int fd, uint32_t frame_bytes, uint32_t frames) {
   const int version = TPACKET_V2;
   if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) != 0) return false;
   slot_bytes_ = RoundUp(kFrameOffset + frame_bytes, kCacheLine);
-  const uint32_t block_bytes = std::max(kBlockBytes, RoundUp(slot_bytes_, kBlockBytes));
-  slots_per_block_ = block_bytes / slot_bytes_;
+  block_bytes_ = std::max(kBlockBytes, RoundUp(slot_bytes_, kBlockBytes));
+  slots_per_block_ = block_bytes_ / slot_bytes_;
   const uint32_t blocks = (frames + slots_per_block_ - 1) / slots_per_block_;
   slots_ = slots_per_block_ * blocks;
   tpacket_req request{};
-  request.tp_block_size = block_bytes;
+  request.tp_block_size = block_bytes_;
   request.tp_block_nr = blocks;
   request.tp_frame_size = slot_bytes_;
   request.tp_frame_nr = slots_;
   if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) != 0) return false;
-  const size_t size = size_t{block_bytes} * blocks;
+  const size_t size = size_t{block_bytes_} * blocks;
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) {
     request = {};
@@ -52,7 +52,16 @@ bool ReceiveRing::Open(int fd, uint32_t frame_bytes, uint32_t frames) {
 void ReceiveRing::Close() {
   if (!is_open_) return;
   is_open_ = false;
-  mmap(bytes_, size_, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (is_shared_) {
+    mmap(bytes_, size_, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  } else {
+    Unmap(bytes_, size_);
+  }
+}
+
+uint8_t* ReceiveRing::Share() {
+  is_shared_ = true;
+  return bytes_;
 }
 
 bool ReceiveRing::Take(Frame* frame) {
@@ -89,8 +98,7 @@ void ReceiveRing::GiveBack() {
 void ReceiveRing::Unmap(void* bytes, size_t size) { munmap(bytes, size); }
 
 uint32_t ReceiveRing::OffsetOf(uint32_t slot) const {
-  const uint32_t block_bytes = static_cast<uint32_t>(size_ / (slots_ / slots_per_block_));
-  return slot / slots_per_block_ * block_bytes + slot % slots_per_block_ * slot_bytes_;
+  return slot / slots_per_block_ * block_bytes_ + slot % slots_per_block_ * slot_bytes_;
 }
 
 }  // namespace rawsock

@@ -28,13 +28,14 @@ class ReceiveRing {
   // kernel refuses, and the socket is as it was.
   bool Open(int fd, uint32_t frame_bytes, uint32_t frames);
 
-  // Takes the ring from the socket, which lives as long as it is mapped; its place keeps memory,
-  // with zeros, because JavaScript may still look at it. Idempotent.
+  // Takes the ring from the socket, which lives as long as it is mapped. If it was shared, its place
+  // keeps memory, with zeros, because somebody may still look at it. Idempotent.
   void Close();
 
   bool is_open() const { return is_open_; }
-  uint8_t* bytes() const { return bytes_; }
   size_t size() const { return size_; }
+  // The memory, for somebody who will end it by Unmap: Close does not any more.
+  uint8_t* Share();
 
   // The next frame, if there is one. It stays where it is until GiveBack.
   bool Take(Frame* frame);
@@ -48,9 +49,11 @@ class ReceiveRing {
   uint32_t OffsetOf(uint32_t slot) const;
 
   bool is_open_ = false;
+  bool is_shared_ = false;
   uint8_t* bytes_ = nullptr;
   size_t size_ = 0;
   uint32_t slot_bytes_ = 0;
+  uint32_t block_bytes_ = 0;
   uint32_t slots_per_block_ = 0;
   uint32_t slots_ = 0;
   uint32_t next_ = 0;

@@ -120,7 +120,7 @@ Napi::ArrayBuffer SocketWrap::ReceiveMemory(Napi::Env env, const ReceiveSlab& sl
   ReceiveRing& ring = socket_.ring();
   if (ring.is_open()) {
     const size_t size = ring.size();
-    return Napi::ArrayBuffer::New(env, ring.bytes(), size, [size](Napi::Env, void* bytes) {
+    return Napi::ArrayBuffer::New(env, ring.Share(), size, [size](Napi::Env, void* bytes) {
       ReceiveRing::Unmap(bytes, size);
     });
   }
@@ -213,8 +213,9 @@ void SocketWrap::OnReadable() {
     if (result.frames > 0) {
       if (busy_poll_micros_ > 0) loop_->SpinFor(busy_poll_micros_);
       Call(on_batch_, {Napi::Number::New(Env(), result.frames)});
-      socket_.Done();
     }
+    // Frames that nobody was told of are given back, too.
+    socket_.Done();
     if (!IsOpen() || has_failed_) return;
   }
   if (may_rest_) WaitForMore(frames, may_have_more);

@@ -62,6 +62,29 @@ describe.skipIf(obstacle !== undefined)('native binding on a veth pair', () => {
       right.close();
     });
 
+    test('a ring full of frames that outgrow it does not stand still, nor keep anybody busy', async () => {
+      const narrow = { etherType: ETHER_TYPE, receiveRingFrames: 1 };
+      const right = Inbox.start(RawSocket.open({ interfaceName: rig.right, ...narrow }));
+      rig.setMtu(9000);
+      const left = RawSocket.open({ interfaceName: rig.left, etherType: ETHER_TYPE });
+      const route = { to: right.socket.ownMac, from: left.ownMac };
+      const large = slabOf(Array.from({ length: 8 }, (_, i) => numberedFrame(route, i, 4000)));
+      // More than the ring has slots, a few at a time.
+      for (let sent = 0; sent < 80; sent += 8) {
+        left.sendBatch(large, large.descriptors, 0, 8);
+        await rig.settle();
+      }
+      const before = right.socket.counters();
+      expect(before).toMatchObject({ receiveTruncated: 80, kernelDrops: 0 });
+      await rig.settle();
+      expect(right.socket.counters().receiveCalls).toBe(before.receiveCalls);
+      const small = slabOf([numberedFrame(route, 1, 64)]);
+      left.sendBatch(small, small.descriptors, 0, 1);
+      expect(await right.received(1)).toHaveLength(1);
+      left.close();
+      right.socket.close();
+    });
+
     test('rests between two looks while a crowd of frames is awaited', async () => {
       const looks = await looksWhileAwaiting(rig, 1000);
       // 50 us each; the first half millisecond tells that they are many.
