@@ -13,7 +13,7 @@ class ReceivePace {
 
   // After a look that found `frames`: whether to rest before the next one. `awaited`: how many
   // frames are sure to come; negative: nobody knows.
-  bool Rests(uint32_t frames, int32_t awaited, uint64_t now_nanos) {
+  constexpr bool Rests(uint32_t frames, int32_t awaited, uint64_t now_nanos) {
     frames_ += frames;
     const uint64_t passed = now_nanos - since_nanos_;
     if (passed >= kWindowNanos) {
